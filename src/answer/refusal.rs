@@ -1,0 +1,152 @@
+//! The closed list of refusals that are not about who is calling.
+
+use crate::http::Malformed;
+
+/// Why a request is answered by us although no rule said so. Refusals of credentials are
+/// [`super::Challenge`]s; their reasons belong to `auth`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// The head is refused before it means anything.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The head did not come in time, or the body stalled.
+    #[error("the request did not come in time")]
+    RequestTimeout,
+    /// The body is longer than the listener allows.
+    #[error("the request body is too large")]
+    BodyTooLarge,
+    /// The body's framing is broken.
+    #[error("the request body is malformed")]
+    BodyMalformed,
+    /// A transfer coding other than chunked.
+    #[error("the transfer coding is unknown")]
+    TransferEncoding,
+    /// An HTTP version that we do not speak.
+    #[error("the HTTP version is not supported")]
+    HttpVersion,
+    /// The host is not one that this TLS connection is for (RFC 9110 15.5.20).
+    #[error("the host is not one of this connection")]
+    MisdirectedHost,
+    /// The target group's protocol version cannot carry the request (alb.md 9.1).
+    #[error("the target group cannot speak the client's protocol")]
+    ProtocolMismatch,
+    /// The redirect's location is over 8 KiB.
+    #[error("the redirect's location is too long")]
+    RedirectTooLong,
+    /// The target group has no target, or all groups have weight 0.
+    #[error("there is no target")]
+    NoTarget,
+    /// The target refused or reset the connection, or its TLS failed.
+    #[error("the target cannot be reached")]
+    TargetUnreachable,
+    /// The target closed or reset in the middle of an exchange.
+    #[error("the target broke off")]
+    TargetBrokeOff,
+    /// The target's answer is not HTTP, or its head is too large.
+    #[error("the target's answer is malformed")]
+    TargetMalformed,
+    /// The connection to the target was not made in time.
+    #[error("the target did not accept in time")]
+    TargetConnectTimeout,
+    /// The target did not answer in time.
+    #[error("the target did not answer in time")]
+    TargetTimeout,
+    /// Too much is in flight.
+    #[error("the gateway is overloaded")]
+    Overloaded,
+    /// A fault of ours.
+    #[error("the gateway failed")]
+    Internal,
+}
+
+impl Refusal {
+    /// Every refusal but the malformed, for whoever prepares a counter for each; the malformed are
+    /// [`Malformed::ALL`].
+    pub const ALL_BUT_MALFORMED: [Self; 16] = [
+        Self::RequestTimeout,
+        Self::BodyTooLarge,
+        Self::BodyMalformed,
+        Self::TransferEncoding,
+        Self::HttpVersion,
+        Self::MisdirectedHost,
+        Self::ProtocolMismatch,
+        Self::RedirectTooLong,
+        Self::NoTarget,
+        Self::TargetUnreachable,
+        Self::TargetBrokeOff,
+        Self::TargetMalformed,
+        Self::TargetConnectTimeout,
+        Self::TargetTimeout,
+        Self::Overloaded,
+        Self::Internal,
+    ];
+
+    /// The label in logs, metrics and decision records.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed(reason) => reason.as_str(),
+            Self::RequestTimeout => "request_timeout",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyMalformed => "body_malformed",
+            Self::TransferEncoding => "transfer_encoding",
+            Self::HttpVersion => "http_version",
+            Self::MisdirectedHost => "misdirected_host",
+            Self::ProtocolMismatch => "protocol_mismatch",
+            Self::RedirectTooLong => "redirect_too_long",
+            Self::NoTarget => "no_target",
+            Self::TargetUnreachable => "target_unreachable",
+            Self::TargetBrokeOff => "target_broke_off",
+            Self::TargetMalformed => "target_malformed",
+            Self::TargetConnectTimeout => "target_connect_timeout",
+            Self::TargetTimeout => "target_timeout",
+            Self::Overloaded => "overloaded",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The status that ALB gives (alb.md 14.1).
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Malformed(reason) => reason.status(),
+            Self::RequestTimeout => 408,
+            Self::BodyTooLarge => 413,
+            Self::BodyMalformed => 400,
+            Self::TransferEncoding => 501,
+            Self::HttpVersion => 505,
+            Self::MisdirectedHost => 421,
+            Self::ProtocolMismatch => 464,
+            Self::RedirectTooLong => 507,
+            Self::NoTarget | Self::Overloaded => 503,
+            Self::TargetUnreachable | Self::TargetBrokeOff | Self::TargetMalformed => 502,
+            Self::TargetConnectTimeout | Self::TargetTimeout => 504,
+            Self::Internal => 500,
+        }
+    }
+
+    /// Whether the client connection is of no further use: the request's end is not known, or its
+    /// reading is in doubt.
+    #[must_use]
+    pub const fn closes_connection(self) -> bool {
+        matches!(
+            self,
+            Self::Malformed(_)
+                | Self::RequestTimeout
+                | Self::BodyTooLarge
+                | Self::BodyMalformed
+                | Self::TransferEncoding
+                | Self::HttpVersion
+        )
+    }
+
+    /// `Allow`, which a 405 has to have (RFC 9110 15.5.6).
+    pub(super) const fn allow(self) -> Option<&'static str> {
+        match self {
+            Self::Malformed(Malformed::MethodNotAllowed) => {
+                Some("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
+            }
+            _ => None,
+        }
+    }
+}

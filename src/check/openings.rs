@@ -1,0 +1,56 @@
+//! Rules that forward without asking who is calling, and do not say that this is meant.
+
+use super::finding;
+use crate::config::diagnostics::{Diagnostic, Severity};
+use crate::config::model::{Action, Listener, Rule};
+use crate::routing::RuleTable;
+
+/// Most pairs of rules that are compared; open rules beyond are called open, no more.
+const MAX_PAIRS: usize = 1_000_000;
+
+pub(super) fn judge(listener: &Listener, table: &RuleTable, findings: &mut Vec<Diagnostic>) {
+    let protected: Vec<usize> = positions(&listener.rules, |rule| rule.authentication.is_some());
+    let mut pairs = 0;
+    for position in positions(&listener.rules, is_open) {
+        let beside = protected.iter().copied().find(|&other| {
+            pairs += 1;
+            pairs <= MAX_PAIRS && table.overlap(position, other)
+        });
+        findings.extend(listener.rules.get(position).map(|rule| open(rule, listener, beside)));
+    }
+    // The default rule has no conditions, so it is beside whatever is protected.
+    if is_open(&listener.default_rule) {
+        findings.push(open(&listener.default_rule, listener, protected.first().copied()));
+    }
+}
+
+fn positions(rules: &[Rule], is_wanted: impl Fn(&Rule) -> bool) -> Vec<usize> {
+    let wanted = rules.iter().enumerate().filter(|(_, rule)| is_wanted(rule));
+    wanted.map(|(position, _)| position).collect()
+}
+
+fn is_open(rule: &Rule) -> bool {
+    matches!(rule.action, Action::Forward(_)) && rule.authentication.is_none() && !rule.public
+}
+
+fn open(rule: &Rule, listener: &Listener, beside: Option<usize>) -> Diagnostic {
+    let name = &rule.name;
+    let help =
+        Some("say `public: true` if everybody may come here, or add `jwt_validation`".to_owned());
+    match beside.and_then(|beside| listener.rules.get(beside)) {
+        None => {
+            let message = format!("rule `{name}` forwards without authentication");
+            Diagnostic { help, ..finding(Severity::Warning, "open-forward", rule, message) }
+        }
+        Some(protected) => {
+            let message = format!(
+                "rule `{name}` forwards without authentication, and takes requests that the \
+                 protected rule `{}` matches too: only their order keeps them apart",
+                protected.name
+            );
+            let related = vec![(protected.span, "the protected rule".to_owned())];
+            let code = "open-beside-protected";
+            Diagnostic { help, related, ..finding(Severity::Warning, code, rule, message) }
+        }
+    }
+}

@@ -1,0 +1,643 @@
+//! What `routes.yaml` means, once it has been read and found right.
+//!
+//! Every reference is resolved to an index, every default is filled in, every number is inside its
+//! range. Whoever holds a [`Config`] need not check it again. Nothing here opens a file or socket.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diagnostics::Span;
+
+/// A name that the file gives to something; cheap to clone.
+pub type Name = Arc<str>;
+
+/// The whole file.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The admin listener.
+    pub admin: Admin,
+    /// Worker threads; as many as the machine has cores when absent.
+    pub threads: Option<usize>,
+    /// Where key sets are kept over a restart; in memory only when absent.
+    pub state_directory: Option<PathBuf>,
+    /// How long `/readyz` waits for first key sets after the start.
+    pub startup_wait: Duration,
+    /// How the process ends.
+    pub shutdown: Shutdown,
+    /// One line a request.
+    pub access_log: AccessLog,
+    /// The file's `claim_headers`, or the default four.
+    pub claim_headers: Vec<ClaimHeader>,
+    /// Every header name that this gateway owns beside the `x-amzn-oidc-*` and `x-amzn-mtls-*`
+    /// families: the file's and every rule's, lower case, sorted, without doubles.
+    pub owned_headers: Vec<String>,
+    /// User pools, in file order; [`PoolIndex`] points here.
+    pub user_pools: Vec<UserPool>,
+    /// Target groups, in file order; [`GroupIndex`] points here.
+    pub target_groups: Vec<TargetGroup>,
+    /// Listeners, in file order.
+    pub listeners: Vec<Listener>,
+    /// The embedded pool, started by `demo` and `user-pool` only.
+    pub development_user_pool: Option<DevelopmentUserPool>,
+}
+
+/// Position in [`Config::user_pools`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PoolIndex(pub usize);
+
+/// Position in [`Config::target_groups`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupIndex(pub usize);
+
+/// A resolved secret. Its `Debug` prints stars, and it has no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes over the text of a secret.
+    #[must_use]
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The secret itself, for the one place that has to send or compare it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// `admin:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens. Default `127.0.0.1:9901`.
+    pub address: SocketAddr,
+    /// What a `POST`, and beyond loopback `/config` and `/keys`, must bear.
+    pub token: Option<Secret>,
+}
+
+/// `shutdown:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shutdown {
+    /// After SIGTERM, how long the gateway is unready but still accepts. Default 0 s.
+    pub pre_stop_wait: Duration,
+    /// How long requests in flight may take to end after that. Default 25 s.
+    pub drain_limit: Duration,
+}
+
+/// `access_log:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Where lines go.
+    pub destination: LogDestination,
+    /// Whether the query string is written. Default false: it may hold secrets.
+    pub query: bool,
+}
+
+/// Where access-log lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogDestination {
+    /// No access log.
+    Off,
+    /// Standard output, the default.
+    Stdout,
+    /// Appended to a file.
+    File(PathBuf),
+}
+
+/// One owned header that carries a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClaimHeader {
+    /// Header name, lower case, a valid HTTP token.
+    pub header: String,
+    /// Which claim.
+    pub claim: ClaimPath,
+    /// How an array is written.
+    pub form: ArrayForm,
+    /// Values longer than this many bytes are left out and recorded. Default 8 KiB.
+    pub max_size: usize,
+}
+
+/// How a claim is found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ClaimPath {
+    /// The claim of exactly this name: `sub`, `cognito:groups`, `https://example.com/role`.
+    Name(String),
+    /// An RFC 6901 JSON pointer, split and unescaped: `/realm_access/roles`.
+    Pointer(Vec<String>),
+}
+
+/// How an array becomes header values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ArrayForm {
+    /// `a,b`; a comma inside an element is percent-encoded.
+    #[default]
+    Csv,
+    /// A JSON array.
+    Json,
+    /// One header line for each element.
+    Repeat,
+}
+
+/// `user_pools: NAME:`
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserPool {
+    /// The file's name for it.
+    pub name: Name,
+    /// Which rules its tokens follow.
+    pub profile: Profile,
+    /// Issuers with their key sets; two for a Cognito pool given by id.
+    pub issuers: Vec<Issuer>,
+    /// App clients whose tokens are accepted (Cognito).
+    pub app_clients: AppClients,
+    /// Accepted `aud` values. For Cognito access tokens: empty means `aud` is ignored.
+    pub audiences: Vec<String>,
+    /// Cognito access tokens must carry an `aud` that is in `audiences`.
+    pub require_resource_audience: bool,
+    /// Accepted signature algorithms. Never empty, never symmetric.
+    pub algorithms: Vec<Algorithm>,
+    /// Grace for `exp` and `nbf`, at most 60 s. Default 0.
+    pub clock_skew: Duration,
+    /// How often the key set is fetched. Default 1 h.
+    pub refresh: Duration,
+    /// How long keys are used without a successful fetch. Default 24 h.
+    pub max_stale: Duration,
+    /// A token longer than this is refused unread. Default 16 KiB.
+    pub max_token_size: usize,
+    /// Where the pool stands in the file.
+    pub span: Span,
+}
+
+/// Which claims a pool's tokens must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// Amazon Cognito: `token_use`, `client_id`, `cognito:groups`.
+    Cognito,
+    /// Any OpenID Connect issuer: `aud` must match.
+    Oidc,
+    /// RFC 9068: `typ` is `at+jwt`, `aud` must match, `client_id`, `jti`, `iat`, `sub` required.
+    Rfc9068,
+}
+
+/// One accepted `iss` and where its keys are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Issuer {
+    /// Compared byte for byte with `iss`.
+    pub issuer: Arc<str>,
+    /// Its key set.
+    pub keys: KeySource,
+}
+
+/// Where a key set comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeySource {
+    /// `https`, or `http` on loopback.
+    Url(Arc<str>),
+    /// A file, read at start and whenever it changes.
+    File(PathBuf),
+}
+
+/// `app_clients:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppClients {
+    /// `any`: the client is not checked.
+    Any,
+    /// Only these.
+    Only(Vec<String>),
+}
+
+/// A signature algorithm of RFC 7518 that uses a public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Algorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+/// `target_groups: NAME:`
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetGroup {
+    /// The file's name for it.
+    pub name: Name,
+    /// Its targets, in file order; may be empty (503).
+    pub targets: Vec<Target>,
+    /// How targets are spoken to.
+    pub protocol: Protocol,
+    /// Which HTTP version targets speak.
+    pub protocol_version: ProtocolVersion,
+    /// How a target is chosen.
+    pub algorithm: BalancingAlgorithm,
+    /// Active health checks.
+    pub health_check: HealthCheck,
+    /// Time limits toward targets.
+    pub timeouts: TargetTimeouts,
+    /// Where the group stands in the file.
+    pub span: Span,
+}
+
+/// One backend of a target group.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Where it is.
+    pub host: TargetHost,
+    /// Its port.
+    pub port: u16,
+    /// Its share beside its siblings, 0 to 999. Default 1; 0 receives nothing.
+    pub weight: u16,
+}
+
+/// An address, or a name that is resolved in the background.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum TargetHost {
+    /// Used as it stands.
+    Address(IpAddr),
+    /// Resolved again and again; all its addresses are targets.
+    Name(Arc<str>),
+}
+
+/// `protocol:` and `tls:` of a target group.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Plain HTTP.
+    Http,
+    /// HTTPS.
+    Https(TargetTls),
+}
+
+/// TLS toward targets.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TargetTls {
+    /// False only when the file says `tls: insecure`.
+    pub verify: bool,
+    /// Name that is sent as SNI and checked; the target's own name when absent.
+    pub server_name: Option<String>,
+    /// PEM file of the authorities to trust instead of the system's.
+    pub authorities: Option<PathBuf>,
+}
+
+/// `protocol_version:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ProtocolVersion {
+    /// HTTP/1.1, the default.
+    #[default]
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// gRPC over HTTP/2.
+    Grpc,
+}
+
+/// `algorithm:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BalancingAlgorithm {
+    /// In turn, by weight; the default.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest requests in flight for its weight.
+    LeastOutstandingRequests,
+}
+
+/// `health_check:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// False means that every target counts as healthy.
+    pub enabled: bool,
+    /// Origin-form target of the GET. Default `/`.
+    pub path: String,
+    /// Another port than the target's own.
+    pub port: Option<u16>,
+    /// From the start of one check to the start of the next. Default 30 s.
+    pub interval: Duration,
+    /// For a whole check. Default 5 s.
+    pub timeout: Duration,
+    /// Successes in a row before an unhealthy target is healthy. Default 5.
+    pub healthy_threshold: u32,
+    /// Failures in a row before a target is unhealthy. Default 2.
+    pub unhealthy_threshold: u32,
+    /// Statuses that pass. Default 200.
+    pub matcher: Vec<RangeInclusive<u16>>,
+}
+
+/// Time limits toward targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TargetTimeouts {
+    /// TCP connect, and again TLS. Default 10 s.
+    pub connect: Duration,
+    /// Longest silence of a target that owes us bytes. Default 60 s.
+    pub response: Duration,
+    /// Longest wait until a target takes bytes. Default 60 s.
+    pub send: Duration,
+    /// How long an unused connection is kept. Default 50 s.
+    pub idle: Duration,
+}
+
+/// `listeners: NAME:`
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// The file's name for it.
+    pub name: Name,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Certificates; absent on a plain HTTP listener.
+    pub tls: Option<ListenerTls>,
+    /// Whether HTTP/2 is offered by ALPN. Default true.
+    pub http2: bool,
+    /// How paths are made canonical.
+    pub path: PathPolicy,
+    /// Longest silence on a client connection. Default 60 s.
+    pub idle_timeout: Duration,
+    /// Age after which a client connection takes one more request. Default 3600 s.
+    pub client_keep_alive: Duration,
+    /// From the first byte of a request head to its last. Default 10 s.
+    pub head_timeout: Duration,
+    /// Longest request body in bytes. Default 1 GiB.
+    pub max_request_body: u64,
+    /// Client connections at a time. Default 65,536.
+    pub max_connections: usize,
+    /// Rules in the order in which they are tried.
+    pub rules: Vec<Rule>,
+    /// What happens when no rule matches: a rule without conditions, named `default`.
+    pub default_rule: Rule,
+    /// Where the listener stands in the file.
+    pub span: Span,
+}
+
+/// `tls:` of a listener.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ListenerTls {
+    /// At least one; the first is the default for an unknown or absent SNI.
+    pub certificates: Vec<CertificateFiles>,
+}
+
+/// A certificate chain and its key, PEM files.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CertificateFiles {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The leaf's private key.
+    pub private_key: PathBuf,
+    /// Where it stands in the file.
+    pub span: Span,
+}
+
+/// `path:` of a listener: what is refused or changed less than by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PathPolicy {
+    /// `encoded_slash: keep`: `%2F` is judged and sent as it is. Default false: refused.
+    pub keep_encoded_slash: bool,
+    /// Runs of `/` become one. Default true.
+    pub merge_slashes: bool,
+    /// `parameters: keep`: `;x` is judged and sent as it is. Default false: judged without, too.
+    pub keep_parameters: bool,
+}
+
+impl Default for PathPolicy {
+    fn default() -> Self {
+        Self { keep_encoded_slash: false, merge_slashes: true, keep_parameters: false }
+    }
+}
+
+/// One rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Its name; made from its position when the file gives none. Unique on its listener.
+    pub name: Name,
+    /// Number by which rules are ordered, 1 to 50000; file order when absent. 0 is the default rule.
+    pub priority: u32,
+    /// All must hold.
+    pub conditions: Conditions,
+    /// The pre-routing action.
+    pub authentication: Option<JwtValidation>,
+    /// `public: true`: forwarding without authentication is meant.
+    pub public: bool,
+    /// The routing action.
+    pub action: Action,
+    /// Headers made from the identity: the file's, with the rule's own added or put in their place.
+    pub claim_headers: Arc<[ClaimHeader]>,
+    /// Where the rule stands in the file.
+    pub span: Span,
+}
+
+/// Conditions of a rule: an empty list is no condition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// ALB patterns, lower case; any of them.
+    pub host_header: Vec<Located<String>>,
+    /// ALB patterns, case kept; any of them.
+    pub path_pattern: Vec<Located<String>>,
+    /// Methods; any of them.
+    pub http_request_method: Vec<Located<String>>,
+}
+
+/// A value and where it stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where.
+    pub span: Span,
+}
+
+/// `jwt_validation:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JwtValidation {
+    /// Pools whose tokens are accepted, at least one; chosen by exact `iss`.
+    pub pools: Vec<PoolIndex>,
+    /// Which kind of Cognito token.
+    pub token_use: TokenUse,
+    /// Demanded scopes.
+    pub scopes: Option<Demand>,
+    /// Demanded groups.
+    pub groups: Option<Demand>,
+    /// Demands on other claims; all must hold.
+    pub additional_claims: Vec<AdditionalClaim>,
+    /// Where the token is.
+    pub identity_source: IdentitySource,
+    /// Whether the token reaches the target. Default true.
+    pub forward_authorization: bool,
+}
+
+/// `token_use:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TokenUse {
+    /// The default.
+    #[default]
+    Access,
+    /// ID tokens.
+    Id,
+    /// Either.
+    Any,
+}
+
+/// What a set of scopes or groups must contain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Demand {
+    /// At least one of these; never empty.
+    AnyOf(Vec<String>),
+    /// Each of these; never empty.
+    AllOf(Vec<String>),
+}
+
+/// One entry of `additional_claims`, as on ALB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdditionalClaim {
+    /// Claim name, not `exp`, `iss`, `nbf` or `iat`.
+    pub name: String,
+    /// How its value is read.
+    pub format: ClaimFormat,
+    /// Wanted values.
+    pub values: Vec<String>,
+}
+
+/// `format:` of an additional claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClaimFormat {
+    /// A string equal to one of the values.
+    SingleString,
+    /// An array of strings that has one of the values.
+    StringArray,
+    /// A string that, split on spaces, has all of the values.
+    SpaceSeparatedValues,
+}
+
+/// `identity_source:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentitySource {
+    /// `Authorization: Bearer`, the default.
+    Authorization,
+    /// Another header that holds the bare token, lower case.
+    Header(String),
+}
+
+/// The routing action.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// To target groups by weight; at least one.
+    Forward(Vec<WeightedGroup>),
+    /// 301 or 302.
+    Redirect(Redirect),
+    /// A fixed answer.
+    FixedResponse(FixedResponse),
+}
+
+/// A target group and its share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WeightedGroup {
+    /// Which group.
+    pub group: GroupIndex,
+    /// 0 to 999.
+    pub weight: u16,
+}
+
+/// `redirect:`; texts may hold `#{protocol}`, `#{host}`, `#{port}`, `#{path}` and `#{query}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// `HTTP`, `HTTPS` or `#{protocol}` (the default).
+    pub protocol: String,
+    /// Default `#{host}`.
+    pub host: String,
+    /// Default `#{port}`.
+    pub port: String,
+    /// Default `/#{path}`.
+    pub path: String,
+    /// Without `?`. Default `#{query}`.
+    pub query: String,
+    /// 301 or 302.
+    pub status_code: u16,
+}
+
+/// `fixed_response:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FixedResponse {
+    /// 2xx, 4xx or 5xx.
+    pub status_code: u16,
+    /// Default `text/plain`.
+    pub content_type: String,
+    /// Default empty.
+    pub message_body: String,
+}
+
+/// `development_user_pool:`, loopback only.
+#[derive(Debug, Clone)]
+pub struct DevelopmentUserPool {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its pool id; the issuer is `http://ADDRESS/POOL_ID`.
+    pub user_pool_id: String,
+    /// App clients by name.
+    pub clients: Vec<DevelopmentClient>,
+    /// Groups, by rising precedence.
+    pub groups: Vec<DevelopmentGroup>,
+    /// Users.
+    pub users: Vec<DevelopmentUser>,
+    /// Resource servers: identifier to scope names. A scope is `IDENTIFIER/NAME`.
+    pub resource_servers: BTreeMap<String, Vec<String>>,
+    /// Life of access and ID tokens. Default 1 h.
+    pub token_validity: Duration,
+}
+
+/// An app client of the embedded pool.
+#[derive(Debug, Clone)]
+pub struct DevelopmentClient {
+    /// `client_id`.
+    pub client_id: String,
+    /// Present on a confidential client.
+    pub client_secret: Option<Secret>,
+    /// Full scope names it may ask for.
+    pub scopes: Vec<String>,
+    /// `client_credentials`, `user_password`, `refresh_token`; what it may do.
+    pub grants: Vec<DevelopmentGrant>,
+}
+
+/// What a client of the embedded pool may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DevelopmentGrant {
+    /// `client_credentials` at `/oauth2/token`.
+    ClientCredentials,
+    /// `InitiateAuth` with `USER_PASSWORD_AUTH`.
+    UserPassword,
+    /// Refresh.
+    RefreshToken,
+}
+
+/// A group of the embedded pool.
+#[derive(Debug, Clone)]
+pub struct DevelopmentGroup {
+    /// Its name.
+    pub name: String,
+    /// Lower wins.
+    pub precedence: u32,
+    /// An IAM role for `cognito:roles`.
+    pub role: Option<String>,
+}
+
+/// A user of the embedded pool.
+#[derive(Debug, Clone)]
+pub struct DevelopmentUser {
+    /// User name.
+    pub username: String,
+    /// Plain password: a development pool has nothing to protect.
+    pub password: Secret,
+    /// Names of groups.
+    pub groups: Vec<String>,
+    /// `email`, `custom:team` and the like.
+    pub attributes: BTreeMap<String, String>,
+}

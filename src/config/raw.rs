@@ -1,0 +1,221 @@
+//! `routes.yaml` as it is typed: one type a mapping, one field a key, no meaning yet.
+//!
+//! The doc comments are what an editor shows on hover, and the JSON Schema is made from these
+//! types, so they speak to whoever writes the file. Defaults and checks are in `validate`.
+
+mod development;
+mod listener;
+mod rule;
+mod target_group;
+mod user_pool;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::field::{Field, Table};
+use super::units::{DurationText, SizeText};
+
+pub(super) use development::*;
+pub(super) use listener::*;
+pub(super) use rule::*;
+pub(super) use target_group::*;
+pub(super) use user_pool::*;
+
+/// Portcullis: verifies user pool tokens in front of target groups and routes by rules.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "routes.yaml")]
+pub(super) struct File {
+    /// The admin listener: health, metrics, keys, configuration. Default: `127.0.0.1:9901`, no
+    /// token. A change needs a restart.
+    pub(super) admin: Field<Admin>,
+    /// Worker threads. Default: as many as the machine has cores. A change needs a restart.
+    pub(super) threads: Field<u64>,
+    /// Where key sets are kept over a restart. Without it they live in memory only. A relative path
+    /// starts at this file's folder. A change needs a restart.
+    pub(super) state_directory: Field<String>,
+    /// How long `/readyz` waits at start for each pool's first key set. Default: `30s`.
+    pub(super) startup_wait: Field<DurationText>,
+    /// How the process ends.
+    pub(super) shutdown: Field<Shutdown>,
+    /// One line for each request.
+    pub(super) access_log: Field<AccessLog>,
+    /// The headers this gateway owns: removed from every request in every spelling, then set from
+    /// the verified identity. A name on the left, a claim on the right. Absent means
+    /// `x-auth-subject`, `x-auth-client-id`, `x-auth-scope` and `x-auth-groups`; `{}` means none.
+    pub(super) claim_headers: Field<Table<ClaimValue>>,
+    /// Issuers of tokens, by the name that rules use.
+    pub(super) user_pools: Field<Table<UserPool>>,
+    /// Backends that serve the same thing, by the name that rules use.
+    pub(super) target_groups: Field<Table<TargetGroup>>,
+    /// Addresses and ports we accept on, each with its rules.
+    pub(super) listeners: Field<Table<Listener>>,
+    /// The embedded user pool for development, started by `portcullis demo` and
+    /// `portcullis user-pool`; `portcullis run` refuses a file that has it.
+    pub(super) development_user_pool: Field<DevelopmentUserPool>,
+}
+
+/// The admin listener.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Admin {
+    /// IP address and port. Default: `127.0.0.1:9901`.
+    #[schemars(example = &"127.0.0.1:9901")]
+    pub(super) address: Field<String>,
+    /// What a POST must bear, and beyond loopback `/config`, `/keys` and `/denials` too. Only as
+    /// `${env:NAME}` or `${file:PATH}`.
+    pub(super) token: Field<SecretText>,
+}
+
+/// How the process ends after SIGTERM.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Shutdown {
+    /// How long the gateway is unready but still accepts. Default: `0s`.
+    pub(super) pre_stop_wait: Field<DurationText>,
+    /// How long requests in flight may take to end after that. Default: `25s`.
+    pub(super) drain_limit: Field<DurationText>,
+}
+
+/// One line for each request.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AccessLog {
+    /// `stdout` (the default), `off`, or the path of a file.
+    #[schemars(example = &"stdout")]
+    pub(super) destination: Field<String>,
+    /// Whether the query string is written; it may hold secrets. Default: `false`.
+    pub(super) query: Field<bool>,
+}
+
+/// A secret: `${env:NAME}` or `${file:PATH}`. Its text is never shown.
+#[derive(Clone)]
+pub(super) struct SecretText(pub(super) String);
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+impl JsonSchema for SecretText {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A secret, from the environment or a file.",
+            "pattern": "^\\$\\{(env|file):[^}]+\\}$",
+            "examples": ["${env:ADMIN_TOKEN}", "${file:/run/secrets/admin-token}"],
+        })
+    }
+}
+
+/// Where a claim is, and how it is written.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["claim"]))]
+pub(super) struct ClaimObject {
+    /// A claim's name taken literally (`cognito:groups`), or a JSON pointer
+    /// (`/realm_access/roles`).
+    pub(super) claim: Field<String>,
+    /// How an array is written: `csv` (the default), `json`, or `repeat` for one header line each.
+    #[serde(rename = "as")]
+    pub(super) form: Field<ArrayForm>,
+    /// Longer values are left out and recorded. Default: `8KiB`.
+    pub(super) max_size: Field<SizeText>,
+}
+
+/// How an array is written.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(super) enum ArrayForm {
+    /// `a,b`; a comma inside an element is percent-encoded.
+    Csv,
+    /// A JSON array.
+    Json,
+    /// One header line for each element.
+    Repeat,
+}
+
+/// A claim name, or a mapping that says more.
+#[derive(Debug)]
+pub(super) enum ClaimValue {
+    /// A claim's name or a JSON pointer.
+    Claim(String),
+    /// The long form.
+    Object(Box<ClaimObject>),
+}
+
+short_and_long!(ClaimValue, "a claim's name, or a mapping with `claim`", {
+    text: |text| Ok(ClaimValue::Claim(text)),
+    map: ClaimObject => |object| ClaimValue::Object(Box::new(object)),
+});
+
+/// Keys whose values are secrets.
+pub(super) const SECRET_KEYS: &[&str] = &["token", "client_secret", "password", "secret"];
+
+/// What to say of a key that AWS has and we do not have yet.
+pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
+    /// A key that would loosen or tighten a rule if it were ignored.
+    const RULE: &str =
+        "a rule can verify tokens (`jwt_validation`) and forward, redirect or answer";
+    const CONDITION: &str = "conditions: host_header, path_pattern, http_request_method";
+    const TARGET_GROUP: &str =
+        "see the JSON Schema (`portcullis schema`) for what a group can have";
+    const LISTENER: &str = "see the JSON Schema (`portcullis schema`) for what a listener can have";
+    const POOL: &str = "a user pool verifies tokens; browser sign-in is not there yet";
+    const FILE: &str = "see the JSON Schema (`portcullis schema`) for what a file can have";
+    Some(match (structure, key) {
+        (
+            "Rule" | "DefaultAction",
+            "authenticate_cognito"
+            | "authenticate_oidc"
+            | "api"
+            | "transforms"
+            | "url_rewrite"
+            | "host_header_rewrite"
+            | "rate_limit",
+        ) => RULE,
+        ("Conditions", "http_header" | "query_string" | "source_ip") => CONDITION,
+        (
+            "TargetGroup",
+            "stickiness"
+            | "slow_start"
+            | "deregistration_delay"
+            | "target_type"
+            | "attributes"
+            | "ip_address_type"
+            | "retries",
+        ) => TARGET_GROUP,
+        ("ForwardObject", "stickiness") => "weights are there; stickiness is not",
+        (
+            "Listener",
+            "mutual_authentication"
+            | "ssl_policy"
+            | "proxy_protocol"
+            | "alpn_policy"
+            | "attributes",
+        ) => LISTENER,
+        ("ListenerTls", "mutual_authentication" | "ssl_policy" | "client_authentication") => {
+            LISTENER
+        }
+        ("UserPool", "domain" | "client_id" | "client_secret" | "session_cookie_name") => POOL,
+        ("File", "apis" | "identity_pools" | "error_pages" | "rate_limits") => FILE,
+        ("JwtValidation", "jwks_endpoint" | "issuer") => {
+            return Some(
+                "name the issuer under `user_pools` and list it in `user_pools: [NAME]` here",
+            );
+        }
+        _ => return None,
+    })
+}

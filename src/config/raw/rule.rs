@@ -1,0 +1,310 @@
+//! Rules as typed: conditions, at most one pre-routing action, exactly one routing action.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::ClaimValue;
+use crate::config::field::{Field, List, Table};
+
+/// Conditions, at most one pre-routing action (`jwt_validation`), and exactly one routing action:
+/// `forward`, `redirect` or `fixed_response`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    { "required": ["forward"] }, { "required": ["redirect"] }, { "required": ["fixed_response"] }
+]))]
+#[schemars(extend("required" = ["conditions"]))]
+pub(in crate::config) struct Rule {
+    /// Its name in logs and metrics, unique on its listener. Default: `rule-` and its position.
+    pub(in crate::config) name: Field<String>,
+    /// 1 to 50000; lower is tried first. Either every rule of a listener has one or none.
+    #[schemars(range(min = 1, max = 50_000))]
+    pub(in crate::config) priority: Field<u64>,
+    /// All must hold.
+    pub(in crate::config) conditions: Field<Box<Conditions>>,
+    /// Only requests with a good token pass.
+    pub(in crate::config) jwt_validation: Field<Box<JwtValidation>>,
+    /// `true` says that forwarding without authentication is meant.
+    pub(in crate::config) public: Field<bool>,
+    /// To a target group, or to several by weight.
+    pub(in crate::config) forward: Field<Forward>,
+    /// A redirect, 301 or 302.
+    pub(in crate::config) redirect: Field<Box<Redirect>>,
+    /// An answer made here.
+    pub(in crate::config) fixed_response: Field<Box<FixedResponse>>,
+}
+
+/// What happens when no rule matches: a rule without conditions.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    { "required": ["forward"] }, { "required": ["redirect"] }, { "required": ["fixed_response"] }
+]))]
+pub(in crate::config) struct DefaultAction {
+    /// Only requests with a good token pass.
+    pub(in crate::config) jwt_validation: Field<Box<JwtValidation>>,
+    /// `true` says that forwarding without authentication is meant.
+    pub(in crate::config) public: Field<bool>,
+    /// To a target group, or to several by weight.
+    pub(in crate::config) forward: Field<Forward>,
+    /// A redirect, 301 or 302.
+    pub(in crate::config) redirect: Field<Box<Redirect>>,
+    /// An answer made here.
+    pub(in crate::config) fixed_response: Field<Box<FixedResponse>>,
+}
+
+impl From<DefaultAction> for Rule {
+    fn from(action: DefaultAction) -> Self {
+        let DefaultAction { jwt_validation, public, forward, redirect, fixed_response } = action;
+        Self { jwt_validation, public, forward, redirect, fixed_response, ..Self::default() }
+    }
+}
+
+/// Conditions: all must hold, and each holds if any of its values matches.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
+pub(in crate::config) struct Conditions {
+    /// Host names, without port. `*` is any number of characters, `?` exactly one. A pattern that
+    /// begins with `*` must stand in quotes.
+    #[schemars(length(min = 1), example = ["api.example.com", "*.example.com"])]
+    pub(in crate::config) host_header: Field<List<String>>,
+    /// Whole paths, without query; case matters. `*` is any number of characters (also `/`), `?`
+    /// exactly one: `/img/*` does not match `/img`.
+    #[schemars(length(min = 1), example = ["/orders/*"])]
+    pub(in crate::config) path_pattern: Field<List<String>>,
+    /// Methods, in capitals.
+    #[schemars(length(min = 1), example = ["GET", "POST"])]
+    pub(in crate::config) http_request_method: Field<List<String>>,
+}
+
+/// Only requests with a good token pass.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["user_pools"]))]
+pub(in crate::config) struct JwtValidation {
+    /// Pools whose tokens are accepted; a token's `iss` says which one judges it.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) user_pools: Field<List<String>>,
+    /// Which kind of Cognito token: `access` (the default), `id` or `any`.
+    pub(in crate::config) token_use: Field<TokenUse>,
+    /// A list means any of these scopes; `{ all_of: [...] }` means each.
+    pub(in crate::config) scopes: Field<Demand>,
+    /// A list means any of these groups; `{ all_of: [...] }` means each.
+    pub(in crate::config) groups: Field<Demand>,
+    /// Demands on other claims, in ALB's shape; all must hold.
+    pub(in crate::config) additional_claims: Field<List<AdditionalClaim>>,
+    /// Owned headers that this rule adds, or fills from another claim than the file says.
+    pub(in crate::config) claim_headers: Field<Table<ClaimValue>>,
+    /// Where the token is: `$request.header.NAME`. Default: `$request.header.Authorization`.
+    #[schemars(example = &"$request.header.Authorization")]
+    pub(in crate::config) identity_source: Field<String>,
+    /// Whether the token reaches the target. Default: `true`.
+    pub(in crate::config) forward_authorization: Field<bool>,
+}
+
+/// Which kind of Cognito token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(in crate::config) enum TokenUse {
+    /// Access tokens.
+    Access,
+    /// ID tokens.
+    Id,
+    /// Either.
+    Any,
+}
+
+/// What a set of scopes or groups must contain.
+#[derive(Debug)]
+pub(in crate::config) enum Demand {
+    /// At least one of these.
+    AnyOf(List<String>),
+    /// As the mapping says.
+    Object(Box<DemandObject>),
+}
+
+short_and_long!(Demand, "a list, or a mapping with `all_of`", {
+    list: String => |list| Demand::AnyOf(list),
+    map: DemandObject => |object| Demand::Object(Box::new(object)),
+});
+
+/// Exactly one of the two.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct DemandObject {
+    /// Each of these.
+    pub(in crate::config) all_of: Field<List<String>>,
+    /// At least one of these; the same as the bare list.
+    pub(in crate::config) any_of: Field<List<String>>,
+}
+
+/// A demand on a claim.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["name", "format", "values"]))]
+pub(in crate::config) struct AdditionalClaim {
+    /// The claim's name; not `exp`, `iss`, `nbf` or `iat`, which are always judged.
+    pub(in crate::config) name: Field<String>,
+    /// How its value is read.
+    pub(in crate::config) format: Field<ClaimFormat>,
+    /// The values.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) values: Field<List<String>>,
+}
+
+/// How a claim's value is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(in crate::config) enum ClaimFormat {
+    /// A string equal to one of the values.
+    SingleString,
+    /// An array of strings that has one of the values.
+    StringArray,
+    /// A string that, split on spaces, has all of the values.
+    SpaceSeparatedValues,
+}
+
+/// A target group's name, or several groups by weight.
+#[derive(Debug)]
+pub(in crate::config) enum Forward {
+    /// One group.
+    Group(String),
+    /// Several.
+    Object(Box<ForwardObject>),
+}
+
+short_and_long!(Forward, "a target group's name, or a mapping with `target_groups`", {
+    text: |text| Ok(Forward::Group(text)),
+    map: ForwardObject => |object| Forward::Object(Box::new(object)),
+});
+
+/// Several target groups by weight.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["target_groups"]))]
+pub(in crate::config) struct ForwardObject {
+    /// The groups and their shares.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) target_groups: Field<List<WeightedGroup>>,
+}
+
+/// A group's name, or a name with a weight.
+#[derive(Debug)]
+pub(in crate::config) enum WeightedGroup {
+    /// With weight 1.
+    Name(String),
+    /// With its own.
+    Object(Box<WeightedGroupObject>),
+}
+
+short_and_long!(WeightedGroup, "a target group's name, or a mapping with `name` and `weight`", {
+    text: |text| Ok(WeightedGroup::Name(text)),
+    map: WeightedGroupObject => |object| WeightedGroup::Object(Box::new(object)),
+});
+
+/// A target group and its share.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["name"]))]
+pub(in crate::config) struct WeightedGroupObject {
+    /// The group.
+    pub(in crate::config) name: Field<String>,
+    /// Its share, 0 to 999; 0 receives nothing. Default: 1.
+    #[schemars(range(max = 999))]
+    pub(in crate::config) weight: Field<u64>,
+}
+
+/// A redirect. Texts may hold `#{protocol}`, `#{host}`, `#{port}`, `#{path}` and `#{query}`; put
+/// them in quotes, since `#` begins a comment in YAML. What is absent stays as in the request.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["status_code"]))]
+pub(in crate::config) struct Redirect {
+    /// `HTTP`, `HTTPS` or `#{protocol}`.
+    pub(in crate::config) protocol: Field<String>,
+    /// A host name; may hold `#{host}`.
+    pub(in crate::config) host: Field<String>,
+    /// 1 to 65535, or `#{port}`.
+    #[schemars(with = "NumberOrText")]
+    pub(in crate::config) port: Field<String>,
+    /// Begins with `/`; may hold `#{host}`, `#{port}` and `#{path}` (without its first `/`).
+    #[schemars(example = &"/new/#{path}")]
+    pub(in crate::config) path: Field<String>,
+    /// Without `?`; may hold every keyword.
+    pub(in crate::config) query: Field<String>,
+    /// 301 or 302.
+    #[schemars(with = "RedirectStatus")]
+    pub(in crate::config) status_code: Field<String>,
+}
+
+/// Schema of a port: a bare one is a number to YAML.
+struct NumberOrText;
+
+impl JsonSchema for NumberOrText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "NumberOrText".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "integer"], "examples": [443, "#{port}"] })
+    }
+}
+
+/// Schema of a redirect's status.
+struct RedirectStatus;
+
+impl JsonSchema for RedirectStatus {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RedirectStatus".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "enum": [301, 302, "HTTP_301", "HTTP_302"] })
+    }
+}
+
+/// An answer made here.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["status_code"]))]
+pub(in crate::config) struct FixedResponse {
+    /// 200 to 299, or 400 to 599.
+    #[schemars(range(min = 200, max = 599))]
+    pub(in crate::config) status_code: Field<u64>,
+    /// Default: `text/plain`.
+    pub(in crate::config) content_type: Field<ContentType>,
+    /// Default: empty.
+    pub(in crate::config) message_body: Field<String>,
+}
+
+/// What a fixed response may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(in crate::config) enum ContentType {
+    /// `text/plain`
+    #[serde(rename = "text/plain")]
+    Plain,
+    /// `text/css`
+    #[serde(rename = "text/css")]
+    Css,
+    /// `text/html`
+    #[serde(rename = "text/html")]
+    Html,
+    /// `application/javascript`
+    #[serde(rename = "application/javascript")]
+    JavaScript,
+    /// `application/json`
+    #[serde(rename = "application/json")]
+    Json,
+}

@@ -1,0 +1,12 @@
+//! Portcullis: an edge authorizer gateway.
+//!
+//! It validates user pool tokens in front of target groups, routes by one `routes.yaml`, and hands
+//! the verified claims on as headers that nobody outside can forge. `docs/architecture.md` draws
+//! the map; each module says at its top what it is for.
+
+pub mod answer;
+pub mod check;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod routing;
