@@ -5,8 +5,11 @@
 //! the map; each module says at its top what it is for.
 
 pub mod answer;
+pub mod auth;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod fetch;
 pub mod http;
 pub mod routing;
+pub mod telemetry;

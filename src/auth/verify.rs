@@ -1,0 +1,355 @@
+//! From bytes to a proved identity: signature first, then the claims that a profile demands.
+//!
+//! The order is that of RFC 7515 and of Cognito's own verifier: shape, header, `iss` by exact
+//! match, key by `kid`, signature over the received bytes, claim types. What depends on the time,
+//! on the pool's lists or on a rule is judged afresh for each request, in `policy`.
+
+use std::sync::{Arc, OnceLock};
+
+use aws_lc_rs::digest::{Context, SHA256};
+
+use super::claims::{Claims, Payload, Span};
+use super::headers::BlockCache;
+use super::jwks::Key;
+use super::pool::{Issuer, Pool};
+use super::reason::Reason;
+use super::token::{Header, Parts, SignatureBuffer, TokenType};
+use crate::clock::UnixMillis;
+use crate::config::model::{Algorithm, Profile};
+
+/// 2^53: beyond, a JSON number is not an exact integer everywhere.
+const MAX_DATE: f64 = 9_007_199_254_740_992.0;
+
+/// What `token_use` says of a Cognito token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Use {
+    /// `access`.
+    Access,
+    /// `id`.
+    Id,
+}
+
+/// A token whose signature is right and whose claims have the types that its profile demands.
+///
+/// That is all it says: whether it is in time, and admitted by a pool and a rule, is judged again
+/// for each request.
+#[derive(Debug)]
+pub struct VerifiedToken {
+    issuer: Arc<Issuer>,
+    key: Arc<Key>,
+    algorithm: Algorithm,
+    profile: Profile,
+    token_use: Option<Use>,
+    pub(super) expires: UnixMillis,
+    pub(super) not_before: UnixMillis,
+    pub(super) issued: Option<UnixMillis>,
+    subject: Span,
+    client: Option<Span>,
+    audiences: Box<[Span]>,
+    scopes: Box<[Span]>,
+    groups: Box<[Span]>,
+    claims: Claims,
+    digest: OnceLock<[u8; 16]>,
+    pub(super) blocks: BlockCache,
+}
+
+impl VerifiedToken {
+    /// The issuer that signed it.
+    #[must_use]
+    pub const fn issuer(&self) -> &Arc<Issuer> {
+        &self.issuer
+    }
+
+    /// The key that it was signed with.
+    #[must_use]
+    pub const fn key(&self) -> &Arc<Key> {
+        &self.key
+    }
+
+    /// The algorithm that it was signed with.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The profile that its claims follow.
+    #[must_use]
+    pub const fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// `token_use`; absent unless the profile is Cognito's.
+    #[must_use]
+    pub const fn token_use(&self) -> Option<Use> {
+        self.token_use
+    }
+
+    /// `exp`.
+    #[must_use]
+    pub const fn expires(&self) -> UnixMillis {
+        self.expires
+    }
+
+    /// `sub`, never empty.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.claims.slice(self.subject)
+    }
+
+    /// `client_id`; for a Cognito ID token its `aud`.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        self.client.map(|client| self.claims.slice(client))
+    }
+
+    /// The values of `aud`.
+    pub fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.audiences.iter().map(|span| self.claims.slice(*span))
+    }
+
+    /// The scopes, one by one.
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().map(|span| self.claims.slice(*span))
+    }
+
+    /// The groups: `cognito:groups`, or `groups` of another issuer.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().map(|span| self.claims.slice(*span))
+    }
+
+    /// All claims.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Whether it is a machine's: Cognito's client credentials give `sub` = `client_id` and no
+    /// user name.
+    #[must_use]
+    pub fn is_machine(&self) -> bool {
+        self.client() == Some(self.subject()) && self.claims.raw("username").is_none()
+    }
+
+    /// 16 hexadecimal digits that stand for issuer and subject in logs.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        let digest = self.digest.get_or_init(|| {
+            let mut context = Context::new(&SHA256);
+            context.update(self.issuer.name().as_bytes());
+            context.update(&[0]);
+            context.update(self.subject().as_bytes());
+            let digest = context.finish();
+            let mut text = [0; 16];
+            for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(digest.as_ref()) {
+                *pair = [byte >> 4, byte & 15].map(|nibble| match nibble {
+                    0..=9 => b'0' + nibble,
+                    _ => b'a' - 10 + nibble,
+                });
+            }
+            text
+        });
+        std::str::from_utf8(digest).unwrap_or_default()
+    }
+
+    /// Bytes that the token takes in the cache, with room for its header blocks.
+    pub(super) fn weight(&self) -> usize {
+        let spans = self.audiences.len() + self.scopes.len() + self.groups.len();
+        std::mem::size_of::<Self>()
+            + self.claims.weight()
+            + spans * std::mem::size_of::<Span>()
+            + self.blocks.room()
+    }
+}
+
+/// Checks the signature with `key` and then the claims; `header` and `payload` are the token's.
+pub(super) fn verify(
+    parts: &Parts<'_>,
+    header: &Header<'_>,
+    payload: Payload,
+    pool: &Pool,
+    issuer: &Arc<Issuer>,
+    key: &Arc<Key>,
+) -> Result<VerifiedToken, Reason> {
+    let algorithm = header.algorithm.ok_or(Reason::AlgorithmNotAllowed)?;
+    let mut buffer = SignatureBuffer::new();
+    let signature = parts.signature(&mut buffer)?;
+    if !key.verifies(algorithm, parts.signed, signature) {
+        return Err(Reason::SignatureInvalid);
+    }
+    read_claims(payload, pool.profile, issuer, key, algorithm)
+}
+
+/// Whether `typ` is one of the profile's (RFC 8725 section 3.11).
+pub(super) fn has_right_type(header: &Header<'_>, profile: Profile) -> bool {
+    match profile {
+        Profile::Cognito | Profile::Oidc => header.token_type == TokenType::Plain,
+        Profile::Rfc9068 => header.token_type == TokenType::AccessToken,
+    }
+}
+
+fn read_claims(
+    mut payload: Payload,
+    profile: Profile,
+    issuer: &Arc<Issuer>,
+    key: &Arc<Key>,
+    algorithm: Algorithm,
+) -> Result<VerifiedToken, Reason> {
+    let known = payload.known;
+    let expires = date(&payload, known.exp)?.ok_or(Reason::ClaimMissing)?.floor();
+    let not_before = date(&payload, known.nbf)?.map_or(UnixMillis(0), Date::ceil);
+    let issued = date(&payload, known.iat)?.map(Date::ceil);
+    let subject = text(&mut payload, known.sub)?.ok_or(Reason::ClaimMissing)?;
+    if payload.get(subject).is_empty() {
+        return Err(Reason::ClaimFormatInvalid);
+    }
+    let jti = text(&mut payload, known.jti)?;
+    text(&mut payload, known.username)?;
+    let audience = audience(&mut payload, known.aud)?;
+    let scopes = scopes(&mut payload, profile)?;
+    let groups = groups(&mut payload, profile)?;
+    let (token_use, client) = match profile {
+        Profile::Cognito => {
+            issued.ok_or(Reason::ClaimMissing)?;
+            cognito_use(&mut payload, &audience)?
+        }
+        Profile::Oidc => (None, text(&mut payload, known.client_id)?),
+        Profile::Rfc9068 => {
+            let client_id = text(&mut payload, known.client_id)?;
+            let is_complete = issued.is_some() && jti.is_some() && client_id.is_some();
+            (None, client_id.filter(|_| is_complete).ok_or(Reason::ClaimMissing).map(Some)?)
+        }
+    };
+    let claims = payload.into_claims();
+    let blocks = BlockCache::for_claims(claims.weight());
+    Ok(VerifiedToken {
+        issuer: Arc::clone(issuer),
+        key: Arc::clone(key),
+        algorithm,
+        profile,
+        token_use,
+        expires,
+        not_before,
+        issued,
+        subject,
+        client,
+        audiences: audience.into_spans(),
+        scopes,
+        groups,
+        claims,
+        digest: OnceLock::new(),
+        blocks,
+    })
+}
+
+/// The client of an access token is `client_id` and never `aud`; that of an ID token is `aud`,
+/// which must then be one string, and a `client_id` in it is a claim like any other.
+fn cognito_use(
+    payload: &mut Payload,
+    audience: &Audience,
+) -> Result<(Option<Use>, Option<Span>), Reason> {
+    let span = text(payload, payload.known.token_use)?.ok_or(Reason::ClaimMissing)?;
+    match payload.get(span) {
+        "access" => {
+            let client_id = text(payload, payload.known.client_id)?;
+            Ok((Some(Use::Access), Some(client_id.ok_or(Reason::ClaimMissing)?)))
+        }
+        "id" => match audience {
+            Audience::One(client) => Ok((Some(Use::Id), Some(*client))),
+            Audience::Many(_) => Err(Reason::ClaimFormatInvalid),
+            Audience::Absent => Err(Reason::ClaimMissing),
+        },
+        _ => Err(Reason::TokenUseWrong),
+    }
+}
+
+/// A claim that is a string if it is there.
+fn text(payload: &mut Payload, span: Option<Span>) -> Result<Option<Span>, Reason> {
+    match span {
+        None => Ok(None),
+        Some(span) => payload.string(span).map(Some).ok_or(Reason::ClaimFormatInvalid),
+    }
+}
+
+/// `aud` (RFC 7519 section 4.1.3).
+enum Audience {
+    Absent,
+    One(Span),
+    Many(Box<[Span]>),
+}
+
+impl Audience {
+    fn into_spans(self) -> Box<[Span]> {
+        match self {
+            Self::Absent => Box::default(),
+            Self::One(span) => Box::new([span]),
+            Self::Many(spans) => spans,
+        }
+    }
+}
+
+fn audience(payload: &mut Payload, span: Option<Span>) -> Result<Audience, Reason> {
+    let Some(span) = span else { return Ok(Audience::Absent) };
+    if let Some(one) = payload.string(span) {
+        return Ok(Audience::One(one));
+    }
+    payload.strings(span).map(Audience::Many).ok_or(Reason::ClaimFormatInvalid)
+}
+
+/// `scope`, split at spaces; other issuers than Cognito may call it `scp` and make it an array.
+fn scopes(payload: &mut Payload, profile: Profile) -> Result<Box<[Span]>, Reason> {
+    if let Some(scope) = text(payload, payload.known.scope)? {
+        return Ok(payload.split_at_spaces(scope));
+    }
+    let Some(scp) = payload.known.scp.filter(|_| profile != Profile::Cognito) else {
+        return Ok(Box::default());
+    };
+    match payload.string(scp) {
+        Some(scope) => Ok(payload.split_at_spaces(scope)),
+        None => payload.strings(scp).ok_or(Reason::ClaimFormatInvalid),
+    }
+}
+
+/// `cognito:groups` must be an array of strings. `groups` of other issuers is not ours to judge:
+/// anything but an array of strings is no group.
+fn groups(payload: &mut Payload, profile: Profile) -> Result<Box<[Span]>, Reason> {
+    match profile {
+        Profile::Cognito => match payload.known.cognito_groups {
+            Some(span) => payload.strings(span).ok_or(Reason::ClaimFormatInvalid),
+            None => Ok(Box::default()),
+        },
+        Profile::Oidc | Profile::Rfc9068 => {
+            let span = payload.known.groups;
+            Ok(span.and_then(|span| payload.strings(span)).unwrap_or_default())
+        }
+    }
+}
+
+/// A `NumericDate` (RFC 7519 section 2) in milliseconds, between 0 and 2^53 s.
+#[derive(Debug, Clone, Copy)]
+struct Date(f64);
+
+impl Date {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn floor(self) -> UnixMillis {
+        UnixMillis((self.0 * 1000.0).floor() as u64)
+    }
+
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn ceil(self) -> UnixMillis {
+        UnixMillis((self.0 * 1000.0).ceil() as u64)
+    }
+}
+
+/// A claim that is a date if it is there. `exp` before 1970 is expired in any case; for the others
+/// it is as good as 1970.
+fn date(payload: &Payload, span: Option<Span>) -> Result<Option<Date>, Reason> {
+    let Some(span) = span else { return Ok(None) };
+    let raw = payload.get(span);
+    let is_number = raw.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    let seconds: f64 = raw.parse().ok().filter(|_| is_number).ok_or(Reason::ClaimFormatInvalid)?;
+    if seconds.is_finite() && seconds <= MAX_DATE {
+        Ok(Some(Date(seconds.max(0.0))))
+    } else {
+        Err(Reason::ClaimFormatInvalid)
+    }
+}

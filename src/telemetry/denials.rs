@@ -1,0 +1,206 @@
+//! The last denials, for whoever asks "why was I turned away?".
+//!
+//! A ring of fixed size with short, redacted texts. Under a flood it samples: at most
+//! [`PER_SECOND`] are kept, the rest is only counted, and a request never waits for a reader.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::json::{push_address, push_number, push_string, push_time};
+use super::record::Record;
+use super::trace::RequestId;
+use crate::clock::UnixMillis;
+
+/// Denials kept.
+pub const KEPT: usize = 200;
+/// Denials noted in one second.
+pub const PER_SECOND: u64 = 100;
+/// Bytes of a client's text that are kept.
+const LONGEST: usize = 256;
+
+/// The ring.
+#[derive(Debug, Default)]
+pub struct Denials {
+    ring: Mutex<VecDeque<Denial>>,
+    /// The second that is being counted, in the upper 40 bits, and how many were noted in it.
+    rate: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Denial {
+    time: UnixMillis,
+    request_id: RequestId,
+    listener: Box<str>,
+    rule: Box<str>,
+    method: Box<[u8]>,
+    host: Box<[u8]>,
+    path: Box<[u8]>,
+    client: IpAddr,
+    status: u16,
+    reason: &'static str,
+    detail: &'static str,
+}
+
+impl Denials {
+    /// An empty ring.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes a request that was turned away. `detail` says more than the reason to an operator,
+    /// for example which claim failed; it is one of our own words, never the client's.
+    pub fn note(&self, record: &Record<'_>, detail: &'static str) {
+        let noted = self.is_within_rate(record.start).then(|| self.ring.try_lock()).flatten();
+        let Some(mut ring) = noted else {
+            self.suppressed.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        if ring.len() >= KEPT {
+            ring.pop_front();
+        }
+        ring.push_back(Denial {
+            time: record.start,
+            request_id: record.request_id,
+            listener: record.listener.into(),
+            rule: record.rule.into(),
+            method: head(record.method),
+            host: head(record.host),
+            path: head(record.path),
+            client: record.client.unwrap_or_else(|| record.peer.ip()),
+            status: record.status,
+            reason: record.reason,
+            detail,
+        });
+    }
+
+    fn is_within_rate(&self, now: UnixMillis) -> bool {
+        const COUNT_BITS: u32 = 24;
+        let second = now.seconds() << COUNT_BITS;
+        let before = self.rate.load(Ordering::Relaxed);
+        let after = if before >> COUNT_BITS == now.seconds() { before + 1 } else { second + 1 };
+        let count = after - second;
+        // A lost race is one denial more or less in the sample.
+        count <= PER_SECOND && {
+            self.rate.store(after, Ordering::Relaxed);
+            true
+        }
+    }
+
+    /// `{"suppressed": ..., "denials": [...]}`, the newest first.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let mut out = Vec::with_capacity(64 * 1024);
+        out.extend_from_slice(b"{\"suppressed\":");
+        push_number(&mut out, self.suppressed.load(Ordering::Relaxed));
+        out.extend_from_slice(b",\"denials\":[");
+        for (i, denial) in self.ring.lock().iter().rev().enumerate() {
+            if i > 0 {
+                out.push(b',');
+            }
+            denial.write(&mut out);
+        }
+        out.extend_from_slice(b"]}\n");
+        String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
+impl Denial {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"ts\":");
+        push_time(out, self.time);
+        let texts: [(&[u8], &[u8]); 8] = [
+            (b",\"request_id\":", self.request_id.as_bytes()),
+            (b",\"listener\":", self.listener.as_bytes()),
+            (b",\"rule\":", self.rule.as_bytes()),
+            (b",\"method\":", &self.method),
+            (b",\"host\":", &self.host),
+            (b",\"path\":", &self.path),
+            (b",\"reason\":", self.reason.as_bytes()),
+            (b",\"detail\":", self.detail.as_bytes()),
+        ];
+        for (key, text) in texts {
+            out.extend_from_slice(key);
+            push_string(out, text);
+        }
+        out.extend_from_slice(b",\"client_ip\":\"");
+        push_address(out, self.client);
+        out.extend_from_slice(b"\",\"status\":");
+        push_number(out, u64::from(self.status));
+        out.push(b'}');
+    }
+}
+
+fn head(text: &[u8]) -> Box<[u8]> {
+    text.get(..LONGEST).unwrap_or(text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::telemetry::trace::Ids;
+
+    fn denied(at: UnixMillis, path: &[u8], into: &Denials) {
+        let ids = Ids::keyed([1, 2, 3]);
+        let mut record =
+            Record::new(at, ids.request_id(), "public", "192.0.2.7:51234".parse().unwrap());
+        record.path = path;
+        record.status = 401;
+        record.reason = "token_expired";
+        into.note(&record, "");
+    }
+
+    fn parsed(denials: &Denials) -> Value {
+        serde_json::from_str(&denials.json()).unwrap()
+    }
+
+    #[test]
+    fn the_newest_come_first_and_the_oldest_go() {
+        let denials = Denials::new();
+        for i in 0..KEPT as u64 + 50 {
+            denied(UnixMillis(i * 1000), format!("/{i}").as_bytes(), &denials);
+        }
+        let json = parsed(&denials);
+        assert_eq!(json["denials"].as_array().unwrap().len(), KEPT);
+        assert_eq!(json["denials"][0]["path"], "/249");
+        assert_eq!(json["denials"][KEPT - 1]["path"], "/50");
+        assert_eq!(json["denials"][0]["reason"], "token_expired");
+        assert_eq!(json["suppressed"], 0);
+    }
+
+    #[test]
+    fn a_flood_is_sampled_and_counted() {
+        let denials = Denials::new();
+        for _ in 0..5000 {
+            denied(UnixMillis(7_000), b"/flood", &denials);
+        }
+        denied(UnixMillis(8_000), b"/next-second", &denials);
+        let json = parsed(&denials);
+        assert_eq!(json["denials"].as_array().unwrap().len() as u64, PER_SECOND + 1);
+        assert_eq!(json["suppressed"], 5000 - PER_SECOND);
+    }
+
+    #[test]
+    fn texts_are_short_and_hold_no_token() {
+        let denials = Denials::new();
+        let path = [b"/eyJhbGciOiJSUzI1NiJ9.e30.c2ln/".as_slice(), &[b'x'; 5000]].concat();
+        denied(UnixMillis(0), &path, &denials);
+        let json = denials.json();
+        assert!(!json.contains("eyJ") && json.len() < 1000, "{json}");
+    }
+
+    #[test]
+    fn a_reader_does_not_hold_up_requests() {
+        let denials = Denials::new();
+        let reader = denials.ring.lock();
+        denied(UnixMillis(0), b"/", &denials);
+        drop(reader);
+        assert_eq!(parsed(&denials)["suppressed"], 1);
+    }
+}
