@@ -1,0 +1,29 @@
+//! A client connection before, around and after HTTP.
+//!
+//! Pingora's hooks begin once a request head is parsed. What comes before is here: accepting, the
+//! TLS handshake, holding a head until it is complete and judging its raw spelling, deadlines for
+//! everything a client may be slow with, and draining. Nothing here knows what a request means.
+
+mod chunked;
+mod facts;
+mod guarded;
+pub mod head;
+mod http2;
+mod listener;
+mod newcomer;
+mod service;
+mod stats;
+mod transport;
+mod watch;
+mod websocket;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::chunked::ChunkError;
+pub use self::facts::{BodyRefusal, ConnectionFacts, HttpVersion, TlsFacts};
+pub use self::http2::prepare;
+pub use self::listener::{BindError, BoundListener, ListenerHandle, ListenerSettings, bind};
+pub use self::service::ListenerService;
+pub use self::stats::ConnectionStats;
+pub use self::watch::Drain;

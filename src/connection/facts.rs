@@ -1,0 +1,298 @@
+//! What is known about one client connection, and the levers by which it is watched and ended.
+//!
+//! One allocation a connection, shared by its stream, the hooks that serve its requests, and the
+//! watch that ends what takes too long. Every number has a single writer: the stream.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::task::Waker;
+use std::time::Instant;
+
+use futures_util::task::AtomicWaker;
+use pingora_core::protocols::http::ServerSession;
+use tokio::sync::watch;
+
+use super::chunked::ChunkError;
+use super::listener::ListenerSettings;
+
+/// What the TLS handshake settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// The cipher suite's name as IANA has it.
+    pub cipher: &'static str,
+    /// The name that the client asked for (SNI), lower case.
+    pub server_name: Option<Box<str>>,
+}
+
+/// Which HTTP is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HttpVersion {
+    /// HTTP/1.0 or HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// One client connection.
+pub struct ConnectionFacts {
+    /// The client's end.
+    pub peer: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+    /// Position of the listener in the configuration.
+    pub listener: usize,
+    /// Absent on a plain HTTP listener.
+    pub tls: Option<TlsFacts>,
+    /// Which HTTP is spoken.
+    pub http: HttpVersion,
+    /// When it was accepted, by the monotonic clock.
+    pub accepted: Instant,
+    pub(super) settings: Arc<ListenerSettings>,
+    pub(super) life: Life,
+}
+
+impl ConnectionFacts {
+    /// The connection that carries this request. `None` only for a session that did not come
+    /// through a [`super::ListenerService`].
+    #[must_use]
+    pub fn of(session: &ServerSession) -> Option<&Self> {
+        let digest = session.digest()?.proxy_digest.as_ref()?;
+        digest.user_data.as_ref()?.downcast_ref::<Arc<Self>>().map(AsRef::as_ref)
+    }
+
+    /// To be said by the first hook of every request. What the HTTP engine answers before that is
+    /// recorded as malformed, since no hook will ever see it.
+    pub fn request_began(&self) {
+        self.life.began.store(true, Relaxed);
+    }
+
+    /// Whether this connection shall take no further request: it is being drained, or it is older
+    /// than `client_keep_alive`. Answers should then say `Connection: close`.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.life.closing.load(Relaxed) != OPEN
+    }
+
+    /// Bytes read from the client so far, TLS taken off.
+    #[must_use]
+    pub fn bytes_in(&self) -> u64 {
+        self.life.bytes_in.load(Relaxed)
+    }
+
+    /// Bytes written to the client so far, before TLS.
+    #[must_use]
+    pub fn bytes_out(&self) -> u64 {
+        self.life.bytes_out.load(Relaxed)
+    }
+
+    /// Requests begun on this connection (HTTP/1 only), this one included.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.life.requests.load(Relaxed)
+    }
+
+    /// Why reading the request body failed, when it was this connection that ended it: the right
+    /// answer is then [`BodyRefusal::status`].
+    #[must_use]
+    pub fn body_refusal(&self) -> Option<BodyRefusal> {
+        match self.life.body_refusal.load(Relaxed) {
+            0 => None,
+            1 => Some(BodyRefusal::TooSlow),
+            2 => Some(BodyRefusal::Malformed(ChunkError::Size)),
+            3 => Some(BodyRefusal::Malformed(ChunkError::Extension)),
+            4 => Some(BodyRefusal::Malformed(ChunkError::LineBreak)),
+            _ => Some(BodyRefusal::Malformed(ChunkError::Trailer)),
+        }
+    }
+}
+
+impl std::fmt::Debug for ConnectionFacts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConnectionFacts")
+            .field("peer", &self.peer)
+            .field("local", &self.local)
+            .field("listener", &self.listener)
+            .field("tls", &self.tls)
+            .field("http", &self.http)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a request body was not read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyRefusal {
+    /// Silent for the idle timeout, or slower than the least rate.
+    #[error("request body too slow")]
+    TooSlow,
+    /// Chunks that are not spelled as they must be.
+    #[error(transparent)]
+    Malformed(#[from] ChunkError),
+}
+
+impl BodyRefusal {
+    /// 408 or 400.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::TooSlow => 408,
+            Self::Malformed(_) => 400,
+        }
+    }
+
+    const fn code(self) -> u8 {
+        match self {
+            Self::TooSlow => 1,
+            Self::Malformed(ChunkError::Size) => 2,
+            Self::Malformed(ChunkError::Extension) => 3,
+            Self::Malformed(ChunkError::LineBreak) => 4,
+            Self::Malformed(ChunkError::Trailer) => 5,
+        }
+    }
+}
+
+/// What a connection is waiting for, which decides how long it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Stage {
+    /// A request is being served: the target's timeouts rule.
+    Serving,
+    /// For the first byte of a request.
+    Idle,
+    /// For the rest of a head, or of the HTTP/2 preface.
+    Head,
+    /// For bytes of a request body.
+    Body,
+    /// For bytes in either direction of an upgraded connection.
+    Tunnel,
+    /// For the client to see our last words before its unread bytes reset them.
+    Linger,
+}
+
+const STAGES: [Stage; 6] =
+    [Stage::Serving, Stage::Idle, Stage::Head, Stage::Body, Stage::Tunnel, Stage::Linger];
+
+/// A stage and the time it began, in one word: a verdict on it can never hit the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Phase(u64);
+
+impl Phase {
+    pub(super) const fn new(stage: Stage, since: u64) -> Self {
+        Self(since << 8 | stage as u64)
+    }
+
+    pub(super) fn stage(self) -> Stage {
+        let index = usize::try_from(self.0 & 0xff).unwrap_or_default();
+        STAGES.get(index).copied().unwrap_or(Stage::Serving)
+    }
+
+    /// Milliseconds by the watch's clock.
+    pub(super) const fn since(self) -> u64 {
+        self.0 >> 8
+    }
+}
+
+pub(super) const OPEN: u8 = 0;
+pub(super) const AGED: u8 = 1;
+pub(super) const DRAINED: u8 = 2;
+
+/// The moving parts.
+pub(super) struct Life {
+    phase: AtomicU64,
+    expired: AtomicU64,
+    /// Since when the client takes no bytes; 0 when it does.
+    pub(super) write_blocked: AtomicU64,
+    pub(super) closing: AtomicU8,
+    pub(super) killed: AtomicBool,
+    pub(super) began: AtomicBool,
+    pub(super) bytes_in: AtomicU64,
+    pub(super) bytes_out: AtomicU64,
+    pub(super) requests: AtomicU64,
+    /// Bytes of the current body, and milliseconds waited for them before the current wait.
+    pub(super) body_bytes: AtomicU64,
+    pub(super) body_waited: AtomicU64,
+    body_refusal: AtomicU8,
+    waker: AtomicWaker,
+    /// Pingora's own sign that a connection shall end: `Connection: close`, GOAWAY.
+    pub(super) farewell: watch::Sender<bool>,
+}
+
+impl Life {
+    pub(super) fn new(now: u64) -> Self {
+        Self {
+            phase: AtomicU64::new(Phase::new(Stage::Idle, now).0),
+            expired: AtomicU64::new(u64::MAX),
+            write_blocked: AtomicU64::new(0),
+            closing: AtomicU8::new(OPEN),
+            killed: AtomicBool::new(false),
+            began: AtomicBool::new(false),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            body_bytes: AtomicU64::new(0),
+            body_waited: AtomicU64::new(0),
+            body_refusal: AtomicU8::new(0),
+            waker: AtomicWaker::new(),
+            farewell: watch::Sender::new(false),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        Phase(self.phase.load(Relaxed))
+    }
+
+    pub(super) fn enter(&self, stage: Stage, now: u64) {
+        self.phase.store(Phase::new(stage, now).0, Relaxed);
+    }
+
+    /// The watch's verdict that `phase` has lasted too long.
+    pub(super) fn expire(&self, phase: Phase) {
+        self.expired.store(phase.0, Relaxed);
+        self.waker.wake();
+    }
+
+    /// Whether the phase that the connection is in has lasted too long.
+    pub(super) fn is_expired(&self) -> bool {
+        self.expired.load(Relaxed) == self.phase.load(Relaxed)
+    }
+
+    /// Every later read and write fails.
+    pub(super) fn kill(&self) {
+        self.killed.store(true, Relaxed);
+        self.waker.wake();
+    }
+
+    /// No request after the next one.
+    pub(super) fn close(&self, reason: u8) {
+        if self.closing.fetch_max(reason, Relaxed) < reason {
+            self.farewell.send_replace(true);
+            self.waker.wake();
+        }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.closing.load(Relaxed) == DRAINED
+    }
+
+    pub(super) fn refuse_body(&self, refusal: BodyRefusal) {
+        self.body_refusal.store(refusal.code(), Relaxed);
+    }
+
+    pub(super) fn accept_body(&self) {
+        self.body_refusal.store(0, Relaxed);
+        self.body_bytes.store(0, Relaxed);
+        self.body_waited.store(0, Relaxed);
+    }
+
+    /// To be called before every return of `Pending`, and before the verdicts are looked at.
+    pub(super) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+}
+
+/// Adds to a number that only this task writes.
+pub(super) fn add(number: &AtomicU64, more: u64) {
+    number.store(number.load(Relaxed).wrapping_add(more), Relaxed);
+}

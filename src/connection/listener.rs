@@ -1,0 +1,132 @@
+//! Addresses we accept on: binding them with a clear word when that fails, and what may change on
+//! them while connections live.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+
+use crate::config::model;
+
+/// Connections that the kernel completes before we take them. `net.core.somaxconn` caps it.
+const BACKLOG: i32 = 4096;
+
+/// An address could not be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody listens there already.
+    #[error(
+        "cannot listen on {0}: the address is in use; stop the other process \
+         (`ss -ltnp 'sport = :{port}'` names it) or choose another port",
+        port = .0.port()
+    )]
+    InUse(SocketAddr),
+    /// A port that only the privileged may have.
+    #[error(
+        "cannot listen on {0}: permission denied; ports below 1024 need CAP_NET_BIND_SERVICE \
+         (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE; containers: add NET_BIND_SERVICE, or \
+         map the port to one above 1023)"
+    )]
+    Denied(SocketAddr),
+    /// The machine does not have the address.
+    #[error(
+        "cannot listen on {0}: no interface of this machine has that address; \
+         0.0.0.0 or [::] means all of them"
+    )]
+    NoSuchAddress(SocketAddr),
+    /// Anything else, in the system's words.
+    #[error("cannot listen on {0}: {1}")]
+    Other(SocketAddr, #[source] io::Error),
+}
+
+/// A socket that already listens, before any request can be served.
+#[derive(Debug)]
+pub struct BoundListener {
+    pub(super) socket: TcpListener,
+    address: SocketAddr,
+}
+
+impl BoundListener {
+    /// Where it listens; the real port when the configuration said 0.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The socket itself, for a listener that this module does not serve (the admin's). Needs a
+    /// runtime.
+    ///
+    /// # Errors
+    ///
+    /// The runtime cannot watch it.
+    pub fn into_tokio(self) -> std::io::Result<tokio::net::TcpListener> {
+        tokio::net::TcpListener::from_std(self.socket)
+    }
+}
+
+/// Listens on `address`.
+///
+/// # Errors
+/// [`BindError`] says what is in the way and what to do about it.
+pub fn bind(address: SocketAddr) -> Result<BoundListener, BindError> {
+    let explain = |error: io::Error| match error.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse(address),
+        io::ErrorKind::PermissionDenied => BindError::Denied(address),
+        io::ErrorKind::AddrNotAvailable => BindError::NoSuchAddress(address),
+        _ => BindError::Other(address, error),
+    };
+    // The standard library sets SO_REUSEADDR, but a backlog of 128: listen again with ours.
+    let socket = TcpListener::bind(address).map_err(explain)?;
+    socket2::SockRef::from(&socket).listen(BACKLOG).map_err(explain)?;
+    socket.set_nonblocking(true).map_err(explain)?;
+    let address = socket.local_addr().map_err(explain)?;
+    Ok(BoundListener { socket, address })
+}
+
+/// What holds for a listener's connections; a connection keeps what it was accepted with.
+#[derive(Debug, Clone)]
+pub struct ListenerSettings {
+    /// Certificates; `None` for plain HTTP.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Longest silence of a client.
+    pub idle_timeout: Duration,
+    /// Age after which a connection takes one more request.
+    pub client_keep_alive: Duration,
+    /// From the first byte of a head to its last.
+    pub head_timeout: Duration,
+    /// Connections at a time.
+    pub max_connections: usize,
+}
+
+impl ListenerSettings {
+    /// What the file says about `listener`, with its compiled certificates.
+    #[must_use]
+    pub fn new(listener: &model::Listener, tls: Option<Arc<ServerConfig>>) -> Self {
+        Self {
+            tls,
+            idle_timeout: listener.idle_timeout,
+            client_keep_alive: listener.client_keep_alive,
+            head_timeout: listener.head_timeout,
+            max_connections: listener.max_connections,
+        }
+    }
+}
+
+/// Changes a listener while it runs. Cheap to clone.
+#[derive(Clone)]
+pub struct ListenerHandle(pub(super) Arc<ArcSwap<ListenerSettings>>);
+
+impl ListenerHandle {
+    /// For connections accepted from now on.
+    pub fn update(&self, settings: ListenerSettings) {
+        self.0.store(Arc::new(settings));
+    }
+
+    /// New certificates for connections accepted from now on; everything else stays.
+    pub fn update_tls(&self, tls: &Arc<ServerConfig>) {
+        self.0.rcu(|old| ListenerSettings { tls: Some(Arc::clone(tls)), ..(**old).clone() });
+    }
+}

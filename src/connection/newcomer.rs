@@ -1,0 +1,151 @@
+//! From an accepted socket to the HTTP engine: TLS, then request after request.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
+use pingora_core::protocols::Shutdown;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use rustls::CipherSuite;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::facts::{ConnectionFacts, HttpVersion, Life, TlsFacts};
+use super::guarded::Guarded;
+use super::listener::ListenerSettings;
+use super::transport::Transport;
+use super::watch::{Admission, Book};
+use crate::clock;
+
+/// Draining the rest of a request body before the connection is used again.
+const BODY_DRAIN: Duration = Duration::from_secs(5);
+
+/// A connection just accepted.
+pub(super) struct Newcomer<A> {
+    pub(super) app: Arc<A>,
+    pub(super) book: Arc<Book>,
+    pub(super) listener: usize,
+    pub(super) settings: Arc<ListenerSettings>,
+    pub(super) admission: Admission,
+}
+
+impl<A> Newcomer<A>
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    pub(super) async fn serve(self, tcp: TcpStream, peer: SocketAddr) {
+        let accepted = clock::monotonic();
+        // Pingora flushes whole answers; Nagle would only hold them back.
+        let local = match tcp.set_nodelay(true).and_then(|()| tcp.local_addr()) {
+            Ok(local) => local,
+            Err(error) => return tracing::debug!(%peer, %error, "client left at once"),
+        };
+        let Some((transport, tls, http)) = self.handshake(tcp, peer).await else { return };
+        let life = Life::new(self.book.now());
+        let shutdown = life.farewell.subscribe();
+        let listener = self.listener;
+        let settings = Arc::clone(&self.settings);
+        let facts = Arc::new(ConnectionFacts {
+            peer,
+            local,
+            listener,
+            tls,
+            http,
+            accepted,
+            settings,
+            life,
+        });
+        let guarded = Guarded::new(transport, Arc::clone(&facts), self.admission, self.book);
+        let Some(guarded) = guarded else { return };
+        let guarded = Box::new(guarded);
+        match http {
+            HttpVersion::Http1 => serve_http1(&self.app, guarded, &shutdown).await,
+            HttpVersion::Http2 => {
+                ServerApp::process_new(&self.app, guarded, &shutdown).await;
+            }
+        }
+        tracing::debug!(
+            target: "portcullis::connection",
+            %peer, listener, bytes_in = facts.bytes_in(), bytes_out = facts.bytes_out(),
+            requests = facts.requests(), "connection closed"
+        );
+    }
+
+    async fn handshake(
+        &self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+    ) -> Option<(Transport, Option<TlsFacts>, HttpVersion)> {
+        let Some(config) = &self.settings.tls else {
+            return Some((Transport::Plain(tcp), None, HttpVersion::Http1));
+        };
+        let handshake = TlsAcceptor::from(Arc::clone(config)).accept(tcp);
+        let tls = match tokio::time::timeout(self.book.timing.handshake, handshake).await {
+            Ok(Ok(tls)) => tls,
+            Ok(Err(error)) => {
+                let why = error.to_string();
+                self.book.stats.handshake_failed(self.book.now(), peer, self.listener, &why);
+                return None;
+            }
+            Err(_) => {
+                let why = "not done in time";
+                self.book.stats.handshake_failed(self.book.now(), peer, self.listener, why);
+                return None;
+            }
+        };
+        let session = tls.get_ref().1;
+        let http = match session.alpn_protocol() {
+            Some(b"h2") => HttpVersion::Http2,
+            _ => HttpVersion::Http1,
+        };
+        let facts = TlsFacts {
+            version: match session.protocol_version() {
+                Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+                _ => "TLSv1.2",
+            },
+            cipher: session
+                .negotiated_cipher_suite()
+                .map_or("", |suite| cipher_name(suite.suite())),
+            server_name: session.server_name().map(|name| name.to_ascii_lowercase().into()),
+        };
+        Some((Transport::Tls(Box::new(tls)), Some(facts), http))
+    }
+}
+
+/// Request after request on one HTTP/1 connection.
+async fn serve_http1<A>(app: &Arc<A>, mut guarded: Box<Guarded>, shutdown: &ShutdownWatch)
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    let mut settings: Option<HttpPersistentSettings> = None;
+    while guarded.wait().await {
+        let mut session = ServerSession::new_http1(guarded);
+        if let Some(settings) = settings.take() {
+            settings.apply_to_session(&mut session);
+        }
+        // No timers of the engine's: `Some(0)` means none, and the watch keeps ours.
+        session.set_keepalive(Some(0));
+        session.set_read_timeout(None);
+        session.set_total_drain_timeout(Some(BODY_DRAIN));
+        let Some(reused) = app.process_new_http(session, shutdown).await else { return };
+        let (stream, persistent) = reused.consume();
+        let Ok(returned) = stream.into_any().downcast::<Guarded>() else { return };
+        guarded = returned;
+        // Even while draining: the answer said keep-alive, so a request may be on its way.
+        guarded.expect_head();
+        settings = persistent;
+    }
+    guarded.shutdown().await;
+}
+
+/// IANA's name; rustls has names of its own for those of TLS 1.3.
+fn cipher_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        other => other.as_str().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,274 @@
+//! Accepts connections and leads each to the HTTP engine.
+//!
+//! Pingora's own loop cannot stop accepting while connections are drained, exits the process when a
+//! port is taken, and cannot tell which port it got for 0. So this is ours; from the head of a
+//! request on, Pingora serves it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use pingora_core::apps::HttpServerApp;
+use pingora_core::server::{ListenFds, ShutdownWatch};
+use pingora_core::services::Service;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::listener::{BoundListener, ListenerHandle, ListenerSettings};
+use super::newcomer::Newcomer;
+use super::stats::ConnectionStats;
+use super::watch::{Book, Drain, Place, Timing};
+
+/// Descriptors kept for what is not a client: logs, admin, key sets, probes, the file itself.
+const RESERVE: usize = 64;
+/// How long to wait when the system has no descriptor or memory for a connection.
+const RESPITE: Duration = Duration::from_millis(100);
+
+/// Answered, as well as one write does it, where `max_connections` are open.
+const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n\
+    Connection: close\r\n\r\n";
+
+/// All listeners of the gateway, as one service of the server.
+pub struct ListenerService<A> {
+    app: Arc<A>,
+    book: Arc<Book>,
+    listeners: Vec<Option<BoundListener>>,
+    settings: Vec<Arc<ArcSwap<ListenerSettings>>>,
+    addresses: Vec<String>,
+    budget: usize,
+}
+
+impl<A> ListenerService<A>
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    /// A service that leads requests to `app`, which is the `HttpProxy`.
+    #[must_use]
+    pub fn new(app: Arc<A>) -> Self {
+        Self::with_timing(app, Timing::default())
+    }
+
+    pub(super) fn with_timing(app: Arc<A>, timing: Timing) -> Self {
+        Self {
+            app,
+            book: Book::new(timing),
+            listeners: Vec::new(),
+            settings: Vec::new(),
+            addresses: Vec::new(),
+            budget: connection_budget(descriptor_limit()),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn set_budget(&mut self, connections: usize) {
+        self.budget = connections;
+    }
+
+    /// Adds a listener; the first is number 0 in [`super::ConnectionFacts::listener`].
+    pub fn add(&mut self, bound: BoundListener, settings: ListenerSettings) -> ListenerHandle {
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        self.addresses.push(bound.address().to_string());
+        self.listeners.push(Some(bound));
+        self.settings.push(Arc::clone(&settings));
+        ListenerHandle(settings)
+    }
+
+    /// Ends the connections of all listeners.
+    #[must_use]
+    pub fn drain(&self) -> Drain {
+        Drain(Arc::clone(&self.book))
+    }
+
+    /// What the listeners have seen.
+    #[must_use]
+    pub fn stats(&self) -> Arc<ConnectionStats> {
+        Arc::clone(&self.book.stats)
+    }
+
+    /// Accepts until [`Drain::stop_accepting`], or until `shutdown` turns true.
+    pub(super) async fn serve(&mut self, mut shutdown: ShutdownWatch) {
+        let permits = Arc::new(Semaphore::new(self.budget));
+        let watch = tokio::spawn(Arc::clone(&self.book).watch());
+        let mut loops = tokio::task::JoinSet::new();
+        for (index, (bound, settings)) in self.listeners.iter_mut().zip(&self.settings).enumerate()
+        {
+            let Some(bound) = bound.take() else { continue };
+            let address = bound.address();
+            let socket = match TcpListener::from_std(bound.socket) {
+                Ok(socket) => socket,
+                Err(error) => {
+                    tracing::error!(%address, %error, "listener cannot be served");
+                    continue;
+                }
+            };
+            let entrance = Entrance {
+                app: Arc::clone(&self.app),
+                book: Arc::clone(&self.book),
+                index,
+                settings: Arc::clone(settings),
+                place: Place::default(),
+                permits: Arc::clone(&permits),
+                budget: self.budget,
+            };
+            loops.spawn(entrance.accept(socket));
+        }
+        let stopped = tokio::select! {
+            _ = shutdown.wait_for(|is_stopped| *is_stopped) => true,
+            () = async { while loops.join_next().await.is_some() {} } => false,
+        };
+        if stopped {
+            self.drain().stop_accepting();
+            while loops.join_next().await.is_some() {}
+        }
+        // The watch outlives the sockets: connections are still open.
+        drop(watch);
+    }
+}
+
+#[async_trait]
+impl<A> Service for ListenerService<A>
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    async fn start_service(
+        &mut self,
+        _fds: Option<ListenFds>,
+        shutdown: ShutdownWatch,
+        _listeners_per_fd: usize,
+    ) {
+        self.serve(shutdown).await;
+    }
+
+    fn name(&self) -> &str {
+        "listeners"
+    }
+
+    fn listen_addresses(&self) -> Option<Vec<String>> {
+        Some(self.addresses.clone())
+    }
+}
+
+/// One listener at work.
+struct Entrance<A> {
+    app: Arc<A>,
+    book: Arc<Book>,
+    index: usize,
+    settings: Arc<ArcSwap<ListenerSettings>>,
+    place: Place,
+    permits: Arc<Semaphore>,
+    budget: usize,
+}
+
+impl<A> Entrance<A>
+where
+    A: HttpServerApp + Send + Sync + 'static,
+{
+    async fn accept(self, socket: TcpListener) {
+        let mut stop = self.book.stop_signal();
+        let mut told = 0;
+        loop {
+            let permit = tokio::select! {
+                biased;
+                _ = stop.wait_for(|is_stopped| *is_stopped) => break,
+                permit = self.permit(&mut told) => permit,
+            };
+            let Some(permit) = permit else { return };
+            let accepted = tokio::select! {
+                biased;
+                _ = stop.wait_for(|is_stopped| *is_stopped) => break,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((tcp, peer)) => self.admit(tcp, peer, permit),
+                Err(error) if is_shortage(&error) => {
+                    self.tell_pause(&mut told, &error.to_string());
+                    tokio::time::sleep(RESPITE).await;
+                }
+                // The client gave up before we came.
+                Err(error) => tracing::debug!(%error, "accept failed"),
+            }
+        }
+        self.accept_completed(&socket);
+    }
+
+    /// What the kernel has completed would be reset with the socket: serve it.
+    fn accept_completed(&self, socket: &TcpListener) {
+        while let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            match tokio::task::unconstrained(socket.accept()).now_or_never() {
+                Some(Ok((tcp, peer))) => self.admit(tcp, peer, permit),
+                Some(Err(error)) if !is_shortage(&error) => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// Room for one more connection, if need be after a wait.
+    async fn permit(&self, told: &mut u64) -> Option<OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(permit);
+        }
+        self.tell_pause(told, &format!("{} connections are open", self.budget));
+        Arc::clone(&self.permits).acquire_owned().await.ok()
+    }
+
+    /// At most one line a second.
+    fn tell_pause(&self, told: &mut u64, why: &str) {
+        self.book.stats.accept_pauses.fetch_add(1, Relaxed);
+        let second = self.book.now() / 1000 + 1;
+        if std::mem::replace(told, second) != second {
+            tracing::warn!(
+                target: "portcullis::connection",
+                listener = self.index, why, "accepting pauses until connections end"
+            );
+        }
+    }
+
+    fn admit(&self, tcp: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        let settings = self.settings.load_full();
+        if self.place.0.load(Relaxed) >= settings.max_connections {
+            self.book.stats.refused_at_limit.fetch_add(1, Relaxed);
+            if settings.tls.is_none() {
+                let _ = tcp.try_write(BUSY);
+            }
+            return;
+        }
+        let admission = self.book.admit(permit, self.place.clone());
+        let newcomer = Newcomer {
+            app: Arc::clone(&self.app),
+            book: Arc::clone(&self.book),
+            listener: self.index,
+            settings,
+            admission,
+        };
+        tokio::spawn(newcomer.serve(tcp, peer));
+    }
+}
+
+/// No descriptor, or no memory, for one more socket.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+/// Client connections at a time: each may need a target's connection beside its own.
+pub(super) fn connection_budget(descriptors: usize) -> usize {
+    (descriptors.saturating_sub(RESERVE) / 2).clamp(16, Semaphore::MAX_PERMITS)
+}
+
+/// The soft limit on open files, or 1024 where it cannot be read.
+fn descriptor_limit() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    parse_descriptor_limit(&limits).unwrap_or(1024)
+}
+
+pub(super) fn parse_descriptor_limit(limits: &str) -> Option<usize> {
+    let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
+    match line.split_whitespace().nth(3)? {
+        "unlimited" => Some(usize::MAX),
+        number => number.parse().ok(),
+    }
+}

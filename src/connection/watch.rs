@@ -1,0 +1,302 @@
+//! Every open connection in one book, and the watch that ends what has lasted too long.
+//!
+//! A connection notes what it waits for and since when: two stores, no timer. A sweep a few times
+//! a second compares that with the limits. So a request costs no timer at all, and whoever drains
+//! or counts connections has the book to do it by.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
+
+use super::facts::{AGED, ConnectionFacts, DRAINED, OPEN, Stage};
+use super::stats::ConnectionStats;
+use crate::clock;
+
+const SHARDS: usize = 8;
+
+/// Limits that are not the operator's to set. All coarse: checked once a `sweep`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timing {
+    /// From one sweep to the next.
+    pub(super) sweep: Duration,
+    /// For a TLS handshake.
+    pub(super) handshake: Duration,
+    /// While draining, how long an idle connection may still send a request that is on its way.
+    pub(super) drain_grace: Duration,
+    /// Waiting for one request body after which its average rate counts.
+    pub(super) body_grace: Duration,
+    /// Least average rate of a request body after that, in bytes a second.
+    pub(super) body_rate: u64,
+    /// For the client to read our last answer.
+    pub(super) linger: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            sweep: Duration::from_millis(100),
+            handshake: Duration::from_secs(5),
+            drain_grace: Duration::from_millis(250),
+            body_grace: Duration::from_secs(20),
+            body_rate: 240,
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
+/// All open connections.
+pub(super) struct Book {
+    start: Instant,
+    now: AtomicU64,
+    pub(super) timing: Timing,
+    shards: [Mutex<Shard>; SHARDS],
+    next: AtomicUsize,
+    /// When draining began, in milliseconds; `u64::MAX` before.
+    draining: AtomicU64,
+    stop: watch::Sender<bool>,
+    open: AtomicUsize,
+    empty: Notify,
+    swept: AtomicBool,
+    pub(super) stats: Arc<ConnectionStats>,
+}
+
+#[derive(Default)]
+struct Shard {
+    slots: Vec<Option<Arc<ConnectionFacts>>>,
+    free: Vec<usize>,
+}
+
+impl Book {
+    pub(super) fn new(timing: Timing) -> Arc<Self> {
+        Arc::new(Self {
+            start: clock::monotonic(),
+            now: AtomicU64::new(1),
+            timing,
+            shards: Default::default(),
+            next: AtomicUsize::new(0),
+            draining: AtomicU64::new(u64::MAX),
+            stop: watch::Sender::new(false),
+            open: AtomicUsize::new(0),
+            empty: Notify::new(),
+            swept: AtomicBool::new(false),
+            stats: Arc::default(),
+        })
+    }
+
+    /// Milliseconds since the start, as of the last sweep. Never 0.
+    pub(super) fn now(&self) -> u64 {
+        self.now.load(Relaxed)
+    }
+
+    /// Counts a connection that was accepted.
+    pub(super) fn admit(self: &Arc<Self>, permit: OwnedSemaphorePermit, at: Place) -> Admission {
+        self.open.fetch_add(1, Relaxed);
+        at.0.fetch_add(1, Relaxed);
+        self.stats.accepted.fetch_add(1, Relaxed);
+        self.stats.active.fetch_add(1, Relaxed);
+        Admission { book: Arc::clone(self), place: at, slot: None, _permit: permit }
+    }
+
+    /// Resolves when no further connection shall be accepted.
+    pub(super) fn stop_signal(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// Sweeps until the task is dropped. Only the first call does anything.
+    pub(super) async fn watch(self: Arc<Self>) {
+        if self.swept.swap(true, Relaxed) {
+            return;
+        }
+        let mut ticks = tokio::time::interval(self.timing.sweep);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.sweep(clock::monotonic());
+        }
+    }
+
+    fn sweep(&self, now: Instant) {
+        let elapsed = millis(now.saturating_duration_since(self.start)).max(1);
+        self.now.store(elapsed, Relaxed);
+        self.each(|facts| self.judge(facts, now, elapsed));
+    }
+
+    fn each(&self, mut visit: impl FnMut(&ConnectionFacts)) {
+        for shard in &self.shards {
+            for facts in shard.lock().slots.iter().flatten() {
+                visit(facts);
+            }
+        }
+    }
+
+    fn judge(&self, facts: &ConnectionFacts, now: Instant, elapsed: u64) {
+        let life = &facts.life;
+        let phase = life.phase();
+        let waited = elapsed.saturating_sub(phase.since());
+        if self.is_overdue(facts, phase.stage(), phase.since(), waited, elapsed) {
+            life.expire(phase);
+        }
+        let blocked = life.write_blocked.load(Relaxed);
+        let idle = millis(facts.settings.idle_timeout);
+        if blocked != 0 && elapsed.saturating_sub(blocked) > idle {
+            life.kill();
+        }
+        if life.closing.load(Relaxed) == OPEN
+            && now.saturating_duration_since(facts.accepted) > facts.settings.client_keep_alive
+        {
+            life.close(AGED);
+        }
+    }
+
+    fn is_overdue(
+        &self,
+        facts: &ConnectionFacts,
+        stage: Stage,
+        since: u64,
+        waited: u64,
+        elapsed: u64,
+    ) -> bool {
+        let idle = millis(facts.settings.idle_timeout);
+        match stage {
+            Stage::Serving => false,
+            Stage::Idle => {
+                let drained = self.draining.load(Relaxed);
+                waited > idle
+                    || (drained <= elapsed
+                        && elapsed - drained.max(since) >= millis(self.timing.drain_grace))
+            }
+            Stage::Head => waited > millis(facts.settings.head_timeout),
+            Stage::Body => {
+                let total = waited + facts.life.body_waited.load(Relaxed);
+                let least = total.saturating_mul(self.timing.body_rate) / 1000;
+                waited > idle
+                    || (total > millis(self.timing.body_grace)
+                        && facts.life.body_bytes.load(Relaxed) < least)
+            }
+            Stage::Tunnel => waited > idle,
+            Stage::Linger => waited > millis(self.timing.linger),
+        }
+    }
+
+    fn begin_drain(&self) {
+        let now = millis(clock::monotonic().saturating_duration_since(self.start)).max(1);
+        if self.draining.compare_exchange(u64::MAX, now, Relaxed, Relaxed).is_ok() {
+            self.each(|facts| facts.life.close(DRAINED));
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed) != u64::MAX
+    }
+}
+
+/// Connections of one listener, counted.
+#[derive(Clone, Default)]
+pub(super) struct Place(pub(super) Arc<AtomicUsize>);
+
+/// A connection's place in the book; dropping it frees the place.
+pub(super) struct Admission {
+    book: Arc<Book>,
+    place: Place,
+    slot: Option<(usize, usize)>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Admission {
+    /// Puts the connection under the watch.
+    pub(super) fn enter(&mut self, facts: &Arc<ConnectionFacts>) {
+        let shard = self.book.next.fetch_add(1, Relaxed) % SHARDS;
+        if let Some(book) = self.book.shards.get(shard) {
+            let mut book = book.lock();
+            let slot = book.free.pop().unwrap_or(book.slots.len());
+            if slot == book.slots.len() {
+                book.slots.push(None);
+            }
+            if let Some(place) = book.slots.get_mut(slot) {
+                *place = Some(Arc::clone(facts));
+            }
+            self.slot = Some((shard, slot));
+        }
+        if self.book.is_draining() {
+            facts.life.close(DRAINED);
+        }
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        if let Some((shard, slot)) = self.slot
+            && let Some(book) = self.book.shards.get(shard)
+        {
+            let mut book = book.lock();
+            if let Some(place) = book.slots.get_mut(slot) {
+                *place = None;
+            }
+            book.free.push(slot);
+        }
+        self.place.0.fetch_sub(1, Relaxed);
+        self.book.stats.active.fetch_sub(1, Relaxed);
+        if self.book.open.fetch_sub(1, Relaxed) == 1 {
+            self.book.empty.notify_waiters();
+        }
+    }
+}
+
+/// Ends the listeners' connections in order. Cheap to clone.
+///
+/// The order on a stop signal: [`Drain::begin`], the pre-stop wait, [`Drain::stop_accepting`],
+/// [`Drain::wait`], and [`Drain::cut_off`] when that ran into its limit.
+#[derive(Clone)]
+pub struct Drain(pub(super) Arc<Book>);
+
+impl Drain {
+    /// From now on every answer says `Connection: close`, HTTP/2 clients get GOAWAY, WebSocket
+    /// clients a close frame, and idle connections are closed. New connections are still accepted,
+    /// for one request each.
+    pub fn begin(&self) {
+        self.0.begin_drain();
+    }
+
+    /// Closes the listening sockets, once what the kernel has already completed was taken over.
+    pub fn stop_accepting(&self) {
+        self.0.stop.send_replace(true);
+    }
+
+    /// Connections open now, those in their TLS handshake included.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.0.open.load(Relaxed)
+    }
+
+    /// Waits until no connection is open, at most `limit`. Says whether none is.
+    pub async fn wait(&self, limit: Duration) -> bool {
+        let empty = async {
+            loop {
+                let notified = self.0.empty.notified();
+                tokio::pin!(notified);
+                notified.as_mut().enable();
+                if self.open_connections() == 0 {
+                    return;
+                }
+                notified.await;
+            }
+        };
+        tokio::time::timeout(limit, empty).await.is_ok()
+    }
+
+    /// Every connection that is still open fails at its next read or write.
+    pub fn cut_off(&self) {
+        self.0.each(|facts| {
+            self.0.stats.cut_off.fetch_add(1, Relaxed);
+            facts.life.kill();
+        });
+    }
+}
+
+/// Whole milliseconds.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

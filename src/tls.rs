@@ -1,0 +1,247 @@
+//! Certificates of HTTPS listeners: read, judged, and made into what a handshake needs.
+//!
+//! All mistakes are found here, before a listener starts or changes. Which connection uses which
+//! configuration is decided in `connection`; TLS toward targets in `upstream`.
+
+mod certificate;
+mod resolver;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use self::certificate::Leaf;
+use self::resolver::Certificates;
+pub use self::watch::CertificateWatch;
+use crate::clock::UnixMillis;
+use crate::config::diagnostics::Span;
+use crate::config::model::{CertificateFiles, ListenerTls};
+
+/// Largest certificate or key file that is read, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// Why a listener's certificates cannot be used. The paths are those of the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+        /// Where the configuration names it.
+        span: Span,
+    },
+    /// The file has no PEM section of the kind that was looked for, or a broken one.
+    #[error("{} has no {wanted} in PEM form", path.display())]
+    NotFound {
+        /// Which file.
+        path: PathBuf,
+        /// `certificate` or `private key`.
+        wanted: &'static str,
+        /// Where the configuration names it.
+        span: Span,
+    },
+    /// The certificate or the key is of no use.
+    #[error("{}: {reason}", path.display())]
+    Unusable {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// Where the configuration names it.
+        span: Span,
+    },
+    /// The two files do not belong together.
+    #[error(
+        "the private key {} does not belong to the first certificate in {}",
+        private_key.display(), certificate.display()
+    )]
+    Mismatch {
+        /// The chain.
+        certificate: PathBuf,
+        /// The key.
+        private_key: PathBuf,
+        /// Where the configuration names them.
+        span: Span,
+    },
+    /// A listener without a certificate.
+    #[error("the listener has no certificate")]
+    NoCertificates,
+    /// The cryptographic library failed.
+    #[error("TLS cannot be set up: {0}")]
+    Library(#[from] rustls::Error),
+}
+
+impl TlsError {
+    /// Where the configuration names the file at fault.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Unreadable { span, .. }
+            | Self::NotFound { span, .. }
+            | Self::Unusable { span, .. }
+            | Self::Mismatch { span, .. } => *span,
+            Self::NoCertificates | Self::Library(_) => Span::default(),
+        }
+    }
+}
+
+/// What is worth knowing about a certificate in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// The file of the chain.
+    pub path: PathBuf,
+    /// The names it is good for, lower case; `*.` in front covers one label.
+    pub names: Vec<String>,
+    /// When it becomes valid.
+    pub not_before: UnixMillis,
+    /// When it expires.
+    pub not_after: UnixMillis,
+}
+
+/// A listener's certificates, ready for handshakes. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// For `connection`.
+    pub config: Arc<ServerConfig>,
+    /// In the order of the file.
+    pub certificates: Arc<[CertificateFacts]>,
+    fingerprint: [u8; 32],
+}
+
+/// Reads and compiles a listener's certificates: TLS 1.2 and 1.3, HTTP/2 by ALPN if wanted,
+/// session tickets. Where nothing has changed the `previous` one is returned, and with it its
+/// ticket keys, so that clients can still resume.
+///
+/// `now` only ranks expired certificates behind valid ones; they are still served.
+///
+/// # Errors
+/// [`TlsError`] for the first file that is wrong.
+pub fn compile(
+    tls: &ListenerTls,
+    http2: bool,
+    now: UnixMillis,
+    previous: Option<&Compiled>,
+) -> Result<Compiled, TlsError> {
+    let files = read(tls)?;
+    let fingerprint = fingerprint(&files, http2);
+    if let Some(previous) = previous.filter(|previous| previous.fingerprint == fingerprint) {
+        return Ok(previous.clone());
+    }
+    let provider = Arc::new(default_provider());
+    let mut facts = Vec::with_capacity(files.len());
+    let mut leaves = Vec::with_capacity(files.len());
+    for file in &files {
+        let (leaf, key) = file.load(&provider)?;
+        facts.push(CertificateFacts {
+            path: file.named.certificate.clone(),
+            names: leaf.names.clone(),
+            not_before: leaf.not_before,
+            not_after: leaf.not_after,
+        });
+        leaves.push((leaf, Arc::new(key)));
+    }
+    let certificates = Certificates::new(leaves, now).ok_or(TlsError::NoCertificates)?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(certificates));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    if http2 {
+        config.alpn_protocols.insert(0, b"h2".to_vec());
+    }
+    // alb.md 2.3: the server's order of ciphers wins.
+    config.ignore_client_order = true;
+    config.ticketer = Ticketer::new()?;
+    Ok(Compiled { config: Arc::new(config), certificates: facts.into(), fingerprint })
+}
+
+/// The bytes of a chain and its key.
+struct Files<'a> {
+    named: &'a CertificateFiles,
+    chain: Vec<u8>,
+    key: Vec<u8>,
+}
+
+fn read(tls: &ListenerTls) -> Result<Vec<Files<'_>>, TlsError> {
+    tls.certificates
+        .iter()
+        .map(|named| {
+            let get = |path: &Path| {
+                read_file(path).map_err(|error| TlsError::Unreadable {
+                    path: path.to_owned(),
+                    error,
+                    span: named.span,
+                })
+            };
+            Ok(Files { named, chain: get(&named.certificate)?, key: get(&named.private_key)? })
+        })
+        .collect()
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(read).unwrap_or(u64::MAX) > MAX_FILE {
+        return Err(io::Error::other("larger than 1 MiB"));
+    }
+    Ok(bytes)
+}
+
+fn fingerprint(files: &[Files<'_>], http2: bool) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&[u8::from(http2)]);
+    for part in files.iter().flat_map(|file| [&file.chain, &file.key]) {
+        context.update(&part.len().to_le_bytes());
+        context.update(part);
+    }
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(context.finish().as_ref());
+    fingerprint
+}
+
+impl Files<'_> {
+    fn load(&self, provider: &CryptoProvider) -> Result<(Leaf, CertifiedKey), TlsError> {
+        let span = self.named.span;
+        let unusable = |path: &Path, reason: String| TlsError::Unusable {
+            path: path.to_owned(),
+            reason,
+            span,
+        };
+        let not_found =
+            |path: &Path, wanted| TlsError::NotFound { path: path.to_owned(), wanted, span };
+        let (chain_path, key_path) = (&self.named.certificate, &self.named.private_key);
+        let chain = CertificateDer::pem_slice_iter(&self.chain)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| not_found(chain_path, "certificate"))?;
+        let first = chain.first().ok_or_else(|| not_found(chain_path, "certificate"))?;
+        let leaf = Leaf::parse(first).map_err(|reason| unusable(chain_path, reason.into()))?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key)
+            .map_err(|_| not_found(key_path, "private key"))?;
+        let key = provider
+            .key_provider
+            .load_private_key(key)
+            .map_err(|error| unusable(key_path, error.to_string()))?;
+        let certified = CertifiedKey::new(chain, key);
+        certified.keys_match().map_err(|_| TlsError::Mismatch {
+            certificate: chain_path.clone(),
+            private_key: key_path.clone(),
+            span,
+        })?;
+        Ok((leaf, certified))
+    }
+}
