@@ -16,3 +16,4 @@ pub mod routing;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;
+pub mod user_pool;
