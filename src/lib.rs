@@ -4,15 +4,21 @@
 //! the verified claims on as headers that nobody outside can forge. `docs/architecture.md` draws
 //! the map; each module says at its top what it is for.
 
+pub mod admin;
 pub mod answer;
+pub mod app;
 pub mod auth;
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connection;
+pub mod engine;
 pub mod fetch;
 pub mod http;
+pub mod proxy;
 pub mod routing;
+pub mod snapshot;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;

@@ -1,0 +1,44 @@
+# The two commands: `make demo` shows Portcullis at work, `make test` proves it.
+# Both install what a fresh Debian machine with Rust lacks, and say so.
+
+CARGO ?= cargo
+
+.PHONY: help demo test build lint unit oracles dist bench
+
+help:
+	@echo 'make demo    build, then run the gateway with its embedded user pool and two echo targets'
+	@echo 'make test    everything that CI runs: format, lints, unit and gateway tests, foreign oracles'
+	@echo 'make dist    the binary for packages and benchmarks (fat LTO; slow to build)'
+	@echo 'make bench   side by side with HAProxy, nginx and Envoy; results in bench/RESULTS.md'
+
+demo:
+	@scripts/prepare build
+	@echo '==> building the gateway (the first build takes about eight minutes on two cores)'
+	$(CARGO) build --release --locked
+	@exec target/release/portcullis demo routes.yaml
+
+test: lint unit oracles
+
+lint:
+	@scripts/prepare build
+	@echo '==> format and lints'
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- --deny warnings
+
+unit:
+	@scripts/prepare build tests
+	@echo '==> unit and gateway tests (the first build takes about six minutes on two cores)'
+	$(CARGO) test --locked
+
+oracles:
+	@scripts/prepare build oracles
+	@echo '==> judged by programs that are not ours'
+	tests/oracles/run
+
+dist:
+	@scripts/prepare build
+	$(CARGO) build --profile dist --locked
+
+bench:
+	@scripts/prepare build
+	bench/run

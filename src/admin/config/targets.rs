@@ -1,0 +1,94 @@
+//! Target groups as JSON.
+
+use std::ops::RangeInclusive;
+
+use serde_json::{Value, json};
+
+use super::{path, seconds};
+use crate::config::model::{
+    BalancingAlgorithm, HealthCheck, Protocol, ProtocolVersion, Target, TargetGroup, TargetHost,
+    TargetTimeouts, TargetTls,
+};
+
+pub(super) fn target_group(group: &TargetGroup) -> Value {
+    let TargetGroup {
+        name: _,
+        targets,
+        protocol,
+        protocol_version,
+        algorithm,
+        health_check,
+        timeouts,
+        span: _,
+    } = group;
+    json!({
+        "targets": targets.iter().map(target).collect::<Vec<_>>(),
+        "protocol": match protocol {
+            Protocol::Http => "HTTP",
+            Protocol::Https(_) => "HTTPS",
+        },
+        "tls": match protocol {
+            Protocol::Http => Value::Null,
+            Protocol::Https(tls) => target_tls(tls),
+        },
+        "protocol_version": match protocol_version {
+            ProtocolVersion::Http1 => "HTTP1",
+            ProtocolVersion::Http2 => "HTTP2",
+            ProtocolVersion::Grpc => "GRPC",
+        },
+        "algorithm": match algorithm {
+            BalancingAlgorithm::RoundRobin => "round_robin",
+            BalancingAlgorithm::LeastOutstandingRequests => "least_outstanding_requests",
+        },
+        "health_check": self::health_check(health_check),
+        "timeouts": self::timeouts(timeouts),
+    })
+}
+
+fn target(target: &Target) -> Value {
+    let Target { host, port, weight } = target;
+    let address = match host {
+        TargetHost::Address(address) => std::net::SocketAddr::new(*address, *port).to_string(),
+        TargetHost::Name(name) => format!("{name}:{port}"),
+    };
+    json!({ "address": address, "weight": weight })
+}
+
+fn target_tls(tls: &TargetTls) -> Value {
+    let TargetTls { verify, server_name, authorities } = tls;
+    json!({ "verify": verify, "server_name": server_name, "authorities": authorities.as_deref().map(path) })
+}
+
+fn health_check(check: &HealthCheck) -> Value {
+    let HealthCheck {
+        enabled,
+        path,
+        port,
+        interval,
+        timeout,
+        healthy_threshold,
+        unhealthy_threshold,
+        matcher,
+    } = check;
+    let range = |range: &RangeInclusive<u16>| format!("{}-{}", range.start(), range.end());
+    json!({
+        "enabled": enabled,
+        "path": path,
+        "port": port,
+        "interval": seconds(*interval),
+        "timeout": seconds(*timeout),
+        "healthy_threshold": healthy_threshold,
+        "unhealthy_threshold": unhealthy_threshold,
+        "matcher": matcher.iter().map(range).collect::<Vec<_>>().join(","),
+    })
+}
+
+fn timeouts(timeouts: &TargetTimeouts) -> Value {
+    let TargetTimeouts { connect, response, send, idle } = timeouts;
+    json!({
+        "connect": seconds(*connect),
+        "response": seconds(*response),
+        "send": seconds(*send),
+        "idle": seconds(*idle),
+    })
+}

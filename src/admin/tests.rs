@@ -1,0 +1,463 @@
+//! The listener over real sockets.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::*;
+use crate::clock;
+
+/// A small gateway: everything is constant but what the tests ask to change.
+#[derive(Debug, Default)]
+struct Gateway {
+    is_unready: bool,
+    is_broken: bool,
+    renderings: AtomicUsize,
+    reloads: AtomicUsize,
+    /// Bytes of the metrics text.
+    size: usize,
+    /// Held while metrics must not be rendered.
+    gate: parking_lot::Mutex<()>,
+}
+
+#[async_trait]
+impl View for Gateway {
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn readiness(&self) -> Readiness {
+        let reasons =
+            if self.is_unready { vec!["user pool customers has no keys".into()] } else { vec![] };
+        Readiness { ready: !self.is_unready, reasons, notes: vec!["partners is stale".into()] }
+    }
+
+    fn metrics_text(&self) -> String {
+        self.renderings.fetch_add(1, Ordering::SeqCst);
+        let _open = self.gate.lock();
+        "portcullis_up 1\n".to_owned() + &"#".repeat(self.size)
+    }
+
+    fn keys_json(&self) -> String {
+        r#"{"user_pools":{}}"#.into()
+    }
+
+    fn config_json(&self) -> String {
+        r#"{"admin":{}}"#.into()
+    }
+
+    fn denials_json(&self) -> String {
+        r#"{"denials":[]}"#.into()
+    }
+
+    async fn reload(&self) -> Result<ReloadReport, String> {
+        tokio::task::yield_now().await;
+        self.reloads.fetch_add(1, Ordering::SeqCst);
+        if self.is_broken {
+            return Err("error: unknown target group\n".into());
+        }
+        Ok(ReloadReport { generation: 2, changed: true, warnings: vec![] })
+    }
+
+    async fn refresh_keys(&self, pool: Option<&str>) -> Result<Vec<RefreshedPool>, RefreshError> {
+        match pool {
+            None => Ok(vec![RefreshedPool { user_pool: "customers".into(), error: None }]),
+            Some("partners") => {
+                let error = Some("timeout".into());
+                Ok(vec![RefreshedPool { user_pool: "partners".into(), error }])
+            }
+            Some(_) => Err(RefreshError::UnknownPool),
+        }
+    }
+}
+
+/// A listener on a runtime of its own, ended when dropped.
+struct Running {
+    address: SocketAddr,
+    gateway: Arc<Gateway>,
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<io::Result<()>>>,
+}
+
+impl Running {
+    fn start(gateway: Gateway, bind: &str, token: Option<&str>) -> Self {
+        Self::start_within(gateway, bind, token, Deadlines::default())
+    }
+
+    fn start_within(
+        gateway: Gateway,
+        bind: &str,
+        token: Option<&str>,
+        deadlines: Deadlines,
+    ) -> Self {
+        let gateway = Arc::new(gateway);
+        let view: Arc<dyn View> = Arc::clone(&gateway) as Arc<dyn View>;
+        let options = Options {
+            token: token.map(|token| Secret::new(token.into())),
+            hosts: vec!["gw.internal".into()],
+        };
+        let listener = std::net::TcpListener::bind(bind).unwrap();
+        let address = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let (end, ended) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async move {
+                let listener = TcpListener::from_std(listener)?;
+                let ended = async {
+                    let _ = ended.await;
+                };
+                serve_within(listener, &options, view, deadlines, ended).await
+            })
+        });
+        Self { address, gateway, end: Some(end), thread: Some(thread) }
+    }
+
+    fn plain() -> Self {
+        Self::start(Gateway::default(), "127.0.0.1:0", None)
+    }
+
+    fn connect(&self) -> TcpStream {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.address.port()));
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    /// Sends a head with `Host: localhost` and more lines; the status, the head and the body.
+    fn ask(&self, line: &str, more: &str) -> Answer {
+        self.send(&format!("{line} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n"))
+    }
+
+    fn send(&self, request: &str) -> Answer {
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        Answer::read(&mut stream)
+    }
+
+    fn stop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap().unwrap();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    /// Until the other end closes: every answer is the last on its connection.
+    fn read(stream: &mut TcpStream) -> Self {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Self { status, head: head.to_lowercase(), body: body.to_owned() }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    fn is_problem(&self) -> bool {
+        self.head.contains("content-type: application/problem+json")
+            && self.json()["status"] == self.status
+    }
+}
+
+#[test]
+fn every_page_answers_on_loopback() {
+    let admin = Running::plain();
+    for (path, text) in [
+        ("/", "<li>GET"),
+        ("/livez", "live"),
+        ("/healthz", "live"),
+        ("/readyz", "ready\n"),
+        ("/metrics", "portcullis_up 1"),
+        ("/keys", "user_pools"),
+        ("/config", "admin"),
+        ("/denials", "denials"),
+    ] {
+        let answer = admin.ask(&format!("GET {path}"), "");
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.body.contains(text), "{path}: {}", answer.body);
+        assert!(answer.head.contains("cache-control: no-store"), "{path}");
+        assert!(answer.head.contains("connection: close"), "{path}");
+        let head_only = admin.ask(&format!("HEAD {path}"), "");
+        assert_eq!((head_only.status, head_only.body.as_str()), (200, ""), "{path}");
+    }
+    let metrics = admin.ask("GET /metrics", "");
+    assert!(metrics.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"));
+    assert!(admin.ask("GET /", "").head.contains("content-type: text/html"));
+    assert!(admin.ask("GET /keys", "").head.contains("content-type: application/json"));
+}
+
+#[test]
+fn unready_says_why_and_verbose_says_more() {
+    let admin =
+        Running::start(Gateway { is_unready: true, ..Gateway::default() }, "127.0.0.1:0", None);
+    let answer = admin.ask("GET /readyz", "");
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.body, "not ready\nuser pool customers has no keys\n");
+    let verbose = admin.ask("GET /readyz?verbose", "");
+    assert!(verbose.body.ends_with("partners is stale\n"), "{}", verbose.body);
+    assert_eq!(admin.ask("GET /livez", "").status, 200);
+}
+
+#[test]
+fn changes_without_a_configured_token_are_forbidden_and_say_what_remains() {
+    let admin = Running::plain();
+    for path in ["/reload", "/keys/refresh"] {
+        let answer = admin.ask(&format!("POST {path}"), "Authorization: Bearer guess\r\n");
+        assert_eq!(answer.status, 403, "{path}");
+        assert!(answer.is_problem() && answer.body.contains("SIGHUP"), "{}", answer.body);
+    }
+    assert_eq!(admin.gateway.reloads.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn only_the_right_token_reloads() {
+    let admin = Running::start(Gateway::default(), "127.0.0.1:0", Some("right"));
+    for wrong in [
+        "",
+        "Authorization: Bearer wrong\r\n",
+        "Authorization: Bearer righ\r\n",
+        "Authorization: Bearer right2\r\n",
+        "Authorization: Basic right\r\n",
+        "Authorization: right\r\n",
+        "Authorization: Bearer right\r\nAuthorization: Bearer right\r\n",
+        "Cookie: token=right\r\n",
+    ] {
+        let answer = admin.ask("POST /reload", wrong);
+        assert_eq!(answer.status, 401, "{wrong}");
+        assert!(answer.is_problem() && answer.head.contains("www-authenticate: bearer"));
+        assert!(!answer.body.contains("right"));
+    }
+    assert_eq!(admin.ask("POST /reload?token=right", "").status, 401);
+    assert_eq!(admin.gateway.reloads.load(Ordering::SeqCst), 0);
+    let answer = admin.ask("POST /reload", "authorization: bearer right\r\n");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json()["generation"], 2);
+    assert_eq!(admin.gateway.reloads.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_refused_reload_tells_the_findings() {
+    let gateway = Gateway { is_broken: true, ..Gateway::default() };
+    let admin = Running::start(gateway, "127.0.0.1:0", Some("right"));
+    let answer = admin.ask("POST /reload", "Authorization: Bearer right\r\n");
+    assert_eq!(answer.status, 422);
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert_eq!(detail, "error: unknown target group\nthe running configuration was not changed");
+}
+
+#[test]
+fn keys_are_refreshed_by_pool_or_all() {
+    let admin = Running::start(Gateway::default(), "127.0.0.1:0", Some("right"));
+    let send = |query: &str| {
+        let request = format!(
+            "POST /keys/refresh{query} HTTP/1.1\r\nHost: localhost\r\n\
+             Authorization: Bearer right\r\nContent-Length: 2\r\n\r\n{{}}"
+        );
+        admin.send(&request)
+    };
+    assert_eq!(send("").json()["user_pools"][0]["user_pool"], "customers");
+    let stale = send("?user_pool=partners");
+    assert_eq!((stale.status, &stale.json()["user_pools"][0]["error"]), (502, &"timeout".into()));
+    assert_eq!(send("?user_pool=nobody").status, 404);
+}
+
+#[test]
+fn wrong_methods_and_unknown_paths_are_told_so() {
+    let admin = Running::start(Gateway::default(), "127.0.0.1:0", Some("right"));
+    for path in ["/reload", "/keys/refresh"] {
+        let answer = admin.ask(&format!("GET {path}"), "");
+        assert_eq!(answer.status, 405, "{path}");
+        assert!(answer.head.contains("allow: post") && answer.is_problem(), "{}", answer.head);
+    }
+    let answer = admin.ask("POST /config", "");
+    assert_eq!(answer.status, 405);
+    assert!(answer.head.contains("allow: get,head"), "{}", answer.head);
+    for path in ["/nothing", "/config/", "//config", "/livez/../config", "/%63onfig2"] {
+        let answer = admin.ask(&format!("GET {path}"), "");
+        assert_eq!((answer.status, answer.is_problem()), (404, true), "{path}");
+    }
+}
+
+#[test]
+fn a_foreign_host_is_refused_before_anything_else() {
+    let admin = Running::start(Gateway::default(), "127.0.0.1:0", Some("right"));
+    let foreign = |head: &str| {
+        let right = "Authorization: Bearer right\r\n";
+        admin.send(&format!("{head}{right}\r\n")).status
+    };
+    assert_eq!(foreign("POST /reload HTTP/1.1\r\nHost: evil.example:9901\r\n"), 421);
+    assert_eq!(foreign("GET /config HTTP/1.1\r\nHost: evil.example\r\n"), 421);
+    assert_eq!(foreign("GET http://evil.example/config HTTP/1.1\r\nHost: localhost\r\n"), 421);
+    assert_eq!(foreign("GET /config HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n"), 400);
+    assert_eq!(foreign("GET /config HTTP/1.1\r\n"), 400);
+    assert_eq!(admin.gateway.reloads.load(Ordering::SeqCst), 0);
+    let host = format!("GET /config HTTP/1.1\r\nHost: {}\r\n", admin.address);
+    assert_eq!(foreign(&host), 200);
+    assert_eq!(foreign("GET /config HTTP/1.1\r\nHost: GW.internal\r\n"), 200);
+    assert_eq!(foreign("GET /livez HTTP/1.0\r\n"), 200);
+}
+
+#[test]
+fn beyond_loopback_pages_that_tell_need_the_token() {
+    let without = Running::start(Gateway::default(), "0.0.0.0:0", None);
+    let with = Running::start(Gateway::default(), "0.0.0.0:0", Some("right"));
+    for path in ["/config", "/keys", "/denials"] {
+        let line = format!("GET {path}");
+        assert_eq!(without.ask(&line, "").status, 403, "{path}");
+        assert_eq!(with.ask(&line, "").status, 401, "{path}");
+        assert_eq!(with.ask(&line, "Authorization: Bearer right\r\n").status, 200, "{path}");
+    }
+    for path in ["/livez", "/readyz", "/metrics", "/"] {
+        assert_eq!(without.ask(&format!("GET {path}"), "").status, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_head_without_end_and_a_large_body_are_not_read() {
+    let admin = Running::start(Gateway::default(), "127.0.0.1:0", Some("right"));
+    let mut stream = admin.connect();
+    let line = format!("x: {}\r\n", "y".repeat(1000));
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n");
+    let mut sent = 0;
+    while sent < 16 * 1024 * 1024 && stream.write_all(line.as_bytes()).is_ok() {
+        sent += line.len();
+    }
+    assert!(sent < 16 * 1024 * 1024, "kept on reading");
+
+    let answer =
+        admin.ask("POST /reload", "Authorization: Bearer right\r\nContent-Length: 100000\r\n");
+    assert_eq!(answer.status, 413);
+    assert_eq!(admin.gateway.reloads.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn silent_connections_give_way_to_new_ones() {
+    let admin = Running::plain();
+    let silent: Vec<TcpStream> = (0..MOST_CONNECTIONS * 3).map(|_| admin.connect()).collect();
+    let began = clock::monotonic();
+    assert_eq!(admin.ask("GET /livez", "").status, 200);
+    assert!(began.elapsed() < LONGEST_HEAD);
+    // The first ones were cut, the last ones are still waited for.
+    let mut byte = [0];
+    assert!(matches!((&silent[0]).read(&mut byte), Ok(0) | Err(_)));
+    silent.last().unwrap().set_nonblocking(true).unwrap();
+    let error = silent.last().unwrap().read(&mut byte).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_head_that_does_not_come_is_not_waited_for() {
+    let head = Duration::from_millis(200);
+    let deadlines = Deadlines { head, ..Deadlines::default() };
+    let admin = Running::start_within(Gateway::default(), "127.0.0.1:0", None, deadlines);
+    let mut stream = admin.connect();
+    let began = clock::monotonic();
+    stream.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    assert!(began.elapsed() >= head && began.elapsed() < LONGEST_HEAD);
+}
+
+#[test]
+fn an_answer_that_is_not_read_is_given_up() {
+    let connection = Duration::from_millis(300);
+    let deadlines = Deadlines { connection, ..Deadlines::default() };
+    let gateway = Gateway { size: 64 << 20, ..Gateway::default() };
+    let admin = Running::start_within(gateway, "127.0.0.1:0", None, deadlines);
+    let mut stream = admin.connect();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let gives_up = clock::monotonic() + connection * 2;
+    while clock::monotonic() < gives_up {
+        assert_eq!(admin.ask("GET /livez", "").status, 200);
+    }
+    let mut read = Vec::new();
+    let _ = stream.read_to_end(&mut read);
+    assert!(read.len() < 64 << 20, "{}", read.len());
+}
+
+#[test]
+fn many_slow_scrapers_share_a_rendering_and_hold_up_nobody() {
+    let gateway = Gateway { size: 8 << 20, ..Gateway::default() };
+    let admin = Running::start(gateway, "127.0.0.1:0", None);
+    let gate = admin.gateway.gate.lock();
+    let scrapers: Vec<TcpStream> = (0..50)
+        .map(|_| {
+            let mut stream = admin.connect();
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..10 {
+        assert_eq!(admin.ask("GET /livez", "").status, 200);
+    }
+    drop(gate);
+    for mut scraper in scrapers {
+        assert!(Answer::read(&mut scraper).body.len() > 8 << 20);
+    }
+    // The one that was held up, the one for all who came meanwhile, and a few for stragglers.
+    let renderings = admin.gateway.renderings.load(Ordering::SeqCst);
+    assert!(renderings < 10, "{renderings}");
+}
+
+#[test]
+fn the_end_does_not_wait_for_silent_connections() {
+    let mut admin = Running::plain();
+    let _silent = admin.connect();
+    assert_eq!(admin.ask("GET /livez", "").status, 200);
+    let began = clock::monotonic();
+    admin.stop();
+    assert!(began.elapsed() < LONGEST_END * 3);
+    assert!(TcpStream::connect(admin.address).is_err());
+}
+
+#[test]
+fn the_listener_answers_when_no_descriptor_is_left() {
+    let itself = std::env::current_exe().unwrap();
+    let child = "admin::tests::child_without_descriptors";
+    let output = Command::new("prlimit")
+        .arg("--nofile=64")
+        .arg(itself)
+        .args(["--exact", child, "--ignored", "--test-threads=1"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[test]
+#[ignore = "runs in a process of its own"]
+fn child_without_descriptors() {
+    let admin = Running::plain();
+    assert_eq!(admin.ask("GET /livez", "").status, 200);
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
+        // One for our end of the connection, none for the listener's.
+        held.pop();
+        let mut stream = admin.connect();
+        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        assert_eq!(Answer::read(&mut stream).status, 200);
+    }
+}

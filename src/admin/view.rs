@@ -1,0 +1,73 @@
+//! What the admin listener wants to know, and may ask to be done.
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+/// The gateway as the admin listener sees it. Nothing here may wait for a request or for an
+/// identity provider, except [`reload`](View::reload) and [`refresh_keys`](View::refresh_keys).
+#[async_trait]
+pub trait View: Send + Sync {
+    /// Whether the process turns: false asks the orchestrator to start it anew.
+    fn is_live(&self) -> bool;
+
+    /// Whether new requests should be sent here.
+    fn readiness(&self) -> Readiness;
+
+    /// The Prometheus text. Called on a thread that may block, one call at a time.
+    fn metrics_text(&self) -> String;
+
+    /// Per user pool: key ids, age, next refresh, last error. A JSON text.
+    fn keys_json(&self) -> String;
+
+    /// The configuration in force without its secrets, see [`super::config`]. A JSON text.
+    fn config_json(&self) -> String;
+
+    /// Recent denials, see [`crate::telemetry::denials`]. A JSON text.
+    fn denials_json(&self) -> String;
+
+    /// Reads the file again and puts it in force, or says why not and changes nothing. Runs to its
+    /// end even when the one who asked has gone.
+    async fn reload(&self) -> Result<ReloadReport, String>;
+
+    /// Fetches key sets now, of one pool or of all, within the budget of fetches.
+    async fn refresh_keys(&self, pool: Option<&str>) -> Result<Vec<RefreshedPool>, RefreshError>;
+}
+
+/// The answer of `/readyz`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// Whether new requests should be sent here.
+    pub ready: bool,
+    /// Why not, one short line each; empty when ready.
+    pub reasons: Vec<String>,
+    /// What else is worth telling with `?verbose`: a pool with stale keys, say.
+    pub notes: Vec<String>,
+}
+
+/// A reload that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReloadReport {
+    /// The number of the configuration that is now in force.
+    pub generation: u64,
+    /// False when the file means what was in force already.
+    pub changed: bool,
+    /// Warnings about the file, as `check` prints them.
+    pub warnings: Vec<String>,
+}
+
+/// What became of a pool's refresh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshedPool {
+    /// The pool's name in the file.
+    pub user_pool: String,
+    /// Why its keys are as old as before; none when they are fresh.
+    pub error: Option<String>,
+}
+
+/// Why nothing was refreshed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RefreshError {
+    /// The file has no user pool of this name.
+    #[error("there is no user pool of this name")]
+    UnknownPool,
+}

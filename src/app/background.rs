@@ -1,0 +1,149 @@
+//! What runs beside requests: key sets, health, names, the file, certificates, the admin listener.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use pingora_core::server::ShutdownWatch;
+use pingora_core::services::background::BackgroundService;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::reload::Reloader;
+use super::start::{Gateway, Task};
+use super::view::AdminView;
+use crate::admin;
+use crate::config::watch::{Change, Watch};
+use crate::connection::{BoundListener, ConnectionStats};
+use crate::upstream;
+
+/// How often the file and the certificates are looked at.
+/// A change counts once the file has held still for two looks.
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+
+/// All background tasks, on a thread of their own.
+pub(super) struct Background {
+    gateway: Arc<Gateway>,
+    reloader: Arc<Reloader>,
+    stats: Arc<ConnectionStats>,
+    once: Mutex<Option<(BoundListener, Vec<Task>)>>,
+}
+
+impl Background {
+    pub(super) const fn new(
+        gateway: Arc<Gateway>,
+        reloader: Arc<Reloader>,
+        admin: BoundListener,
+        stats: Arc<ConnectionStats>,
+        tasks: Vec<Task>,
+    ) -> Self {
+        Self { gateway, reloader, stats, once: Mutex::new(Some((admin, tasks))) }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Background {
+    async fn start(&self, shutdown: ShutdownWatch) {
+        let Some((admin, tasks)) = self.once.lock().take() else { return };
+        for task in tasks {
+            tokio::spawn(task);
+        }
+        let gateway = &self.gateway;
+        tokio::spawn(Arc::clone(&gateway.keys).run(shutdown.clone()));
+        let snapshots = Arc::clone(&gateway.snapshot);
+        tokio::spawn(upstream::keep(
+            move || Arc::clone(&snapshots.load().groups),
+            shutdown.clone(),
+        ));
+        tokio::spawn(become_ready(Arc::clone(gateway)));
+        tokio::spawn(watch_file(Arc::clone(&self.reloader)));
+        tokio::spawn(hear_hangups(Arc::clone(gateway), Arc::clone(&self.reloader)));
+        self.serve_admin(admin, shutdown).await;
+    }
+}
+
+impl Background {
+    async fn serve_admin(&self, bound: BoundListener, mut shutdown: ShutdownWatch) {
+        let view = AdminView::new(
+            Arc::clone(&self.gateway),
+            Arc::clone(&self.reloader),
+            Arc::clone(&self.stats),
+        );
+        let token = self.gateway.snapshot.load().config.admin.token.clone();
+        let options = admin::Options { token, hosts: Vec::new() };
+        let ended = async move {
+            while !*shutdown.borrow_and_update() && shutdown.changed().await.is_ok() {}
+        };
+        let served = match bound.into_tokio() {
+            Ok(listener) => admin::serve(listener, &options, Arc::new(view), ended).await,
+            Err(why) => Err(why),
+        };
+        if let Err(why) = served {
+            tracing::error!(%why, "the admin listener has ended");
+        }
+    }
+}
+
+/// Ready once every pool has its first key set, or was waited for long enough, and the names of
+/// targets were looked up.
+async fn become_ready(gateway: Arc<Gateway>) {
+    let snapshot = gateway.snapshot.load_full();
+    let wait = snapshot.config.startup_wait;
+    let (are_in, ()) =
+        tokio::join!(gateway.keys.await_initial(wait), snapshot.groups.resolve_new());
+    if !are_in {
+        tracing::warn!(
+            startup_wait = ?wait,
+            "ready without the key set of every pool: tokens of the others are answered 503"
+        );
+    }
+    gateway.has_started.store(true, Ordering::Release);
+    tracing::info!("ready");
+}
+
+async fn watch_file(reloader: Arc<Reloader>) {
+    let mut watch = Watch::new(reloader.file().to_owned(), reloader.digest());
+    let mut ticks = tokio::time::interval(WATCH_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let reloader = Arc::clone(&reloader);
+        // Files are read, parsed and compiled on a thread that may block.
+        let polled = tokio::task::spawn_blocking(move || {
+            reloader.poll_certificates();
+            match watch.poll() {
+                // What is wrong is said in the log and by a gauge; the rules before still serve.
+                Change::Changed => drop(reloader.reload()),
+                Change::Missing(why) => {
+                    tracing::error!(%why, "the file cannot be read; its rules still serve");
+                }
+                Change::Unchanged => {}
+            }
+            watch
+        });
+        match polled.await {
+            Ok(back) => watch = back,
+            Err(why) => {
+                tracing::error!(%why, "watching the file has ended; SIGHUP still reloads it");
+                return;
+            }
+        }
+    }
+}
+
+/// SIGHUP reloads the file and opens log files anew.
+async fn hear_hangups(gateway: Arc<Gateway>, reloader: Arc<Reloader>) {
+    let mut hangups = match signal(SignalKind::hangup()) {
+        Ok(hangups) => hangups,
+        Err(why) => {
+            tracing::error!(%why, "SIGHUP cannot be heard");
+            return;
+        }
+    };
+    while hangups.recv().await.is_some() {
+        gateway.access_log.load().reopen();
+        let reloader = Arc::clone(&reloader);
+        let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
+    }
+}

@@ -1,0 +1,189 @@
+//! Puts a changed file in force: whole, or not at all.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use thiserror::Error;
+
+use super::start::{Gateway, destination};
+use crate::admin::ReloadReport;
+use crate::check;
+use crate::clock;
+use crate::config::diagnostics::{Diagnostic, Severity};
+use crate::config::{self, LoadOptions, Loaded};
+use crate::connection::{ListenerHandle, ListenerSettings};
+use crate::snapshot::Snapshot;
+use crate::tls::{self, CertificateWatch};
+
+/// Why a file was not put in force. The one before still is.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// The file is wrong.
+    #[error("{0}")]
+    File(String),
+    /// Something that the file needs cannot be had now.
+    #[error("{0}")]
+    Needs(String),
+}
+
+/// Reads the file again.
+pub struct Reloader {
+    gateway: Arc<Gateway>,
+    file: PathBuf,
+    /// One reload at a time: holds what belongs to the file in force.
+    state: Mutex<State>,
+}
+
+struct State {
+    digest: [u8; 32],
+    handles: Vec<ListenerHandle>,
+    certificates: Vec<Option<CertificateWatch>>,
+}
+
+impl Reloader {
+    /// For a gateway that serves `file`, whose bytes had this digest.
+    #[must_use]
+    pub fn new(
+        gateway: Arc<Gateway>,
+        file: PathBuf,
+        digest: [u8; 32],
+        handles: Vec<ListenerHandle>,
+        certificates: Vec<Option<CertificateWatch>>,
+    ) -> Self {
+        Self { gateway, file, state: Mutex::new(State { digest, handles, certificates }) }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// SHA-256 of the bytes in force.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        self.state.lock().digest
+    }
+
+    /// Reads, checks, compiles and swaps. Takes as long as the file is large: not for a thread that
+    /// serves requests.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file, as `check` prints it. Nothing has changed then but a gauge.
+    pub fn reload(&self) -> Result<ReloadReport, ReloadError> {
+        let mut state = self.state.lock();
+        let result = self.read().and_then(|loaded| self.put_in_force(loaded, &mut state));
+        match &result {
+            Ok(report) => tracing::info!(
+                generation = report.generation,
+                changed = report.changed,
+                warnings = report.warnings.len(),
+                "reloaded"
+            ),
+            Err(why) => {
+                self.gateway.metrics.reload_refused();
+                tracing::error!(file = %self.file.display(), "reload refused, the rules before still serve:\n{why}");
+            }
+        }
+        result
+    }
+
+    fn read(&self) -> Result<Loaded, ReloadError> {
+        let mut loaded = config::load(&self.file, LoadOptions::default())
+            .map_err(|report| ReloadError::File(report.render(false)))?;
+        loaded.warnings.extend(check::judge(&loaded.config));
+        let in_force = self.gateway.snapshot.load();
+        let restart = config::needs_restart(&in_force.config, &loaded.config);
+        loaded.warnings.extend(restart);
+        if loaded.warnings.iter().any(|finding| finding.severity == Severity::Error) {
+            let text = config::render(&loaded.source, &loaded.warnings, false);
+            return Err(ReloadError::File(text));
+        }
+        Ok(loaded)
+    }
+
+    fn put_in_force(&self, loaded: Loaded, state: &mut State) -> Result<ReloadReport, ReloadError> {
+        let gateway = &self.gateway;
+        let old = gateway.snapshot.load_full();
+        let changed = loaded.digest != state.digest;
+        let warnings = describe(&loaded.warnings);
+
+        // Everything that can fail comes before anything that changes.
+        let config = loaded.config;
+        let access_log = gateway
+            .access_log
+            .load()
+            .carry_over(
+                destination(&config.access_log.destination),
+                gateway.metrics.log_dropped.clone(),
+            )
+            .map_err(|why| ReloadError::Needs(format!("access_log: {why}")))?;
+        let mut compiled = Vec::with_capacity(config.listeners.len());
+        for (listener, before) in config.listeners.iter().zip(&state.certificates) {
+            let tls = match &listener.tls {
+                Some(tls) => {
+                    let before = before.as_ref().map(CertificateWatch::current);
+                    Some(tls::compile(tls, listener.http2, clock::wall(), before).map_err(
+                        |why| ReloadError::Needs(format!("listener `{}`: {why}", listener.name)),
+                    )?)
+                }
+                None => None,
+            };
+            compiled.push(tls);
+        }
+        let snapshot = Arc::new(Snapshot::compile(config, Some(&old), &gateway.metrics));
+        // A target under a new name must not answer 503 until the name is looked up.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.block_on(snapshot.groups.resolve_new());
+        }
+
+        if let Some(fault) = snapshot.groups.faults().first() {
+            return Err(ReloadError::Needs(fault.to_string()));
+        }
+        gateway.keys.adopt(Arc::clone(&snapshot.authorizers));
+        gateway.access_log.store(Arc::new(access_log));
+        gateway.snapshot.store(Arc::clone(&snapshot));
+        state.certificates.clear();
+        let listeners = snapshot.config.listeners.iter().zip(&state.handles).zip(compiled);
+        for ((listener, handle), tls) in listeners {
+            let server = tls.as_ref().map(|compiled| Arc::clone(&compiled.config));
+            handle.update(ListenerSettings::new(listener, server));
+            let watch = tls.zip(listener.tls.clone());
+            state.certificates.push(
+                watch.map(|(compiled, tls)| CertificateWatch::new(tls, listener.http2, compiled)),
+            );
+        }
+        state.digest = loaded.digest;
+        gateway.metrics.reload_succeeded(snapshot.generation, clock::wall());
+        Ok(ReloadReport { generation: snapshot.generation, changed, warnings })
+    }
+
+    /// Takes up certificate files that have changed.
+    pub fn poll_certificates(&self) {
+        let mut state = self.state.lock();
+        let State { handles, certificates, .. } = &mut *state;
+        for (watch, handle) in certificates.iter_mut().zip(handles) {
+            match watch.as_mut().and_then(|watch| watch.poll(clock::wall())) {
+                Some(Ok(compiled)) => {
+                    handle.update_tls(&compiled.config);
+                    tracing::info!("certificates reloaded");
+                }
+                Some(Err(why)) => {
+                    tracing::error!(%why, "changed certificates are not usable, those before still serve");
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+fn describe(warnings: &[Diagnostic]) -> Vec<String> {
+    warnings
+        .iter()
+        .map(|warning| {
+            format!("{}:{}: {}", warning.span.line, warning.span.column, warning.message)
+        })
+        .collect()
+}

@@ -1,0 +1,229 @@
+//! From a checked file to a serving process.
+
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{RunArgs, Server};
+use pingora_core::services::background::background_service;
+use pingora_proxy::HttpProxy;
+use thiserror::Error;
+
+use super::background::Background;
+use super::reload::Reloader;
+use super::stop::StopSignal;
+use crate::config::Loaded;
+use crate::config::model::{Config, LogDestination};
+use crate::connection::{self, BindError, ListenerService, ListenerSettings};
+use crate::fetch::{ClientError, HttpClient, KeyKeeper, KeyStore, Limits, StoreError};
+use crate::proxy;
+use crate::snapshot::Snapshot;
+use crate::telemetry::access_log::{AccessLog, Destination};
+use crate::telemetry::denials::Denials;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::trace::Ids;
+use crate::tls::{self, CertificateWatch, TlsError};
+
+/// Requests that could not be sent on at first are tried once more.
+const MAX_TRIES: usize = 2;
+/// Kept connections to all targets, per worker thread.
+const KEPT_CONNECTIONS: usize = 1024;
+
+/// Something that runs beside the gateway in the same process, such as the demo's targets.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Why it cannot start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A listener's port cannot be had.
+    #[error("listener `{listener}`: {why}")]
+    Listener {
+        /// Its name.
+        listener: String,
+        /// What stands in the way.
+        #[source]
+        why: BindError,
+    },
+    /// The admin listener's port cannot be had.
+    #[error("the admin listener: {0}")]
+    Admin(#[source] BindError),
+    /// A certificate cannot be used.
+    #[error("listener `{listener}`: {why}")]
+    Tls {
+        /// Its name.
+        listener: String,
+        /// What is wrong with it.
+        #[source]
+        why: TlsError,
+    },
+    /// The state directory cannot be used.
+    #[error("state_directory: {0}")]
+    State(#[from] StoreError),
+    /// A target group cannot be spoken to safely.
+    #[error("{0}")]
+    Target(String),
+    /// No client for key sets can be had.
+    #[error("the HTTP client for key sets: {0}")]
+    Client(#[from] ClientError),
+    /// The access log cannot be opened.
+    #[error("access_log: {0}")]
+    AccessLog(#[source] io::Error),
+}
+
+/// What the parts of the running process share.
+pub struct Gateway {
+    /// The configuration in force.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Fetches key sets.
+    pub keys: Arc<KeyKeeper>,
+    /// All counters.
+    pub metrics: Arc<Metrics>,
+    /// One line a request.
+    pub access_log: Arc<ArcSwap<AccessLog>>,
+    /// The last refusals.
+    pub denials: Arc<Denials>,
+    /// Whether first key sets are in, or were waited for long enough.
+    pub has_started: AtomicBool,
+    /// Whether the process is about to end.
+    pub is_stopping: AtomicBool,
+}
+
+/// Serves until a signal ends it.
+///
+/// # Errors
+///
+/// Why it could not start. Nothing was served then.
+pub fn run(
+    file: PathBuf,
+    loaded: Loaded,
+    metrics: Arc<Metrics>,
+    tasks: Vec<Task>,
+) -> Result<(), StartError> {
+    let config = loaded.config.clone();
+    let server = server(&config);
+    let gateway = Arc::new(gateway(loaded.config, metrics)?);
+
+    let proxy = proxy::Gateway {
+        snapshot: Arc::clone(&gateway.snapshot),
+        keys: Arc::clone(&gateway.keys),
+        access_log: Arc::clone(&gateway.access_log),
+        denials: Arc::clone(&gateway.denials),
+        metrics: Arc::clone(&gateway.metrics),
+        ids: Ids::random(),
+    };
+    let mut http = HttpProxy::new(proxy, Arc::clone(&server.configuration));
+    http.handle_init_modules();
+    connection::prepare(&mut http, longest_idle(&config));
+    let mut service = ListenerService::new(Arc::new(http));
+
+    let mut handles = Vec::with_capacity(config.listeners.len());
+    let mut certificates = Vec::new();
+    for listener in &config.listeners {
+        let name = || listener.name.to_string();
+        let bound = connection::bind(listener.address)
+            .map_err(|why| StartError::Listener { listener: name(), why })?;
+        let compiled = match &listener.tls {
+            Some(tls) => Some(
+                tls::compile(tls, listener.http2, crate::clock::wall(), None)
+                    .map_err(|why| StartError::Tls { listener: name(), why })?,
+            ),
+            None => None,
+        };
+        tracing::info!(listener = %listener.name, address = %bound.address(), tls = compiled.is_some(), "listening");
+        let config = compiled.as_ref().map(|compiled| Arc::clone(&compiled.config));
+        handles.push(service.add(bound, ListenerSettings::new(listener, config)));
+        certificates.push(
+            compiled
+                .zip(listener.tls.clone())
+                .map(|(compiled, tls)| CertificateWatch::new(tls, listener.http2, compiled)),
+        );
+    }
+    let admin = connection::bind(config.admin.address).map_err(StartError::Admin)?;
+    tracing::info!(address = %admin.address(), "admin listening");
+
+    let drain = service.drain();
+    let stats = service.stats();
+    let reloader = Reloader::new(Arc::clone(&gateway), file, loaded.digest, handles, certificates);
+    let background = Background::new(Arc::clone(&gateway), Arc::new(reloader), admin, stats, tasks);
+    let stop = StopSignal::new(Arc::clone(&gateway), drain);
+
+    let mut server = server;
+    server.add_service(service);
+    server.add_service(background_service("background", background));
+    tracing::info!(listeners = config.listeners.len(), "serving");
+    server.run(RunArgs { shutdown_signal: Box::new(stop) });
+
+    gateway.access_log.load().flush_and_stop(Duration::from_secs(1));
+    Ok(())
+}
+
+/// HTTP/2 connections of all listeners share one limit: the longest.
+fn longest_idle(config: &Config) -> Duration {
+    config.listeners.iter().map(|listener| listener.idle_timeout).max().unwrap_or_default()
+}
+
+fn server(config: &Config) -> Server {
+    let threads = config.threads.unwrap_or_else(|| {
+        std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+    });
+    let mut server = Server::new_with_opt_and_conf(
+        None,
+        ServerConf {
+            threads,
+            // The whole drain is ours and over when Pingora hears of the end.
+            grace_period_seconds: Some(0),
+            graceful_shutdown_timeout_seconds: Some(0),
+            upstream_keepalive_pool_size: KEPT_CONNECTIONS,
+            max_retries: MAX_TRIES,
+            ..ServerConf::default()
+        },
+    );
+    server.bootstrap();
+    server
+}
+
+fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError> {
+    let store = config.state_directory.as_deref().map(KeyStore::open).transpose()?;
+    let keys = KeyKeeper::new(HttpClient::new(Limits::default())?, store);
+    let access_log =
+        AccessLog::start(destination(&config.access_log.destination), metrics.log_dropped.clone())
+            .map_err(StartError::AccessLog)?;
+    let snapshot = Snapshot::compile(config, None, &metrics);
+    if let Some(fault) = snapshot.groups.faults().first() {
+        return Err(StartError::Target(fault.to_string()));
+    }
+    keys.adopt(Arc::clone(&snapshot.authorizers));
+    metrics.reload_succeeded(snapshot.generation, crate::clock::wall());
+    Ok(Gateway {
+        snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+        keys,
+        metrics,
+        access_log: Arc::new(ArcSwap::from_pointee(access_log)),
+        denials: Arc::new(Denials::new()),
+        has_started: AtomicBool::new(false),
+        is_stopping: AtomicBool::new(false),
+    })
+}
+
+/// What the file says, in the words of telemetry, which does not know the file.
+pub(super) fn destination(destination: &LogDestination) -> Destination {
+    match destination {
+        LogDestination::Off => Destination::Off,
+        LogDestination::Stdout => Destination::Stdout,
+        LogDestination::File(path) => Destination::File(path.clone()),
+    }
+}
+
+impl Gateway {
+    /// Whether new requests should be sent here.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.has_started.load(Ordering::Acquire) && !self.is_stopping.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,196 @@
+//! What the admin listener shows of the running gateway.
+
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::reload::Reloader;
+use super::start::Gateway;
+use crate::admin::{self, Readiness, RefreshError, RefreshedPool, ReloadReport, View};
+use crate::auth::PoolStatus;
+use crate::auth::key_source::FetchFailure;
+use crate::clock;
+use crate::connection::ConnectionStats;
+use crate::telemetry::metrics::{Metrics, PoolMetrics};
+
+/// The gateway, seen from the admin listener.
+pub(super) struct AdminView {
+    gateway: Arc<Gateway>,
+    reloader: Arc<Reloader>,
+}
+
+impl AdminView {
+    /// Also has the metrics sampled that nobody counts up.
+    pub(super) fn new(
+        gateway: Arc<Gateway>,
+        reloader: Arc<Reloader>,
+        stats: Arc<ConnectionStats>,
+    ) -> Self {
+        let sampled = Arc::clone(&gateway);
+        let pools = Mutex::new(Vec::new());
+        gateway.metrics.on_scrape(Box::new(move |metrics| {
+            sample(&sampled, &stats, metrics);
+            // Held until the next scrape: series of a pool that is gone go with it.
+            *pools.lock() = sample_pools(&sampled, metrics);
+        }));
+        Self { gateway, reloader }
+    }
+}
+
+fn sample(gateway: &Gateway, stats: &ConnectionStats, metrics: &Metrics) {
+    let snapshot = gateway.snapshot.load();
+    let cache = snapshot.authorizers.cache();
+    metrics.token_cache_entries.set(i64::try_from(cache.entries()).unwrap_or(i64::MAX));
+    metrics.token_cache_bytes.set(i64::try_from(cache.bytes()).unwrap_or(i64::MAX));
+    let (hits, misses) = snapshot.authorizers.cache_hits_and_misses();
+    metrics.set_token_cache_lookups(hits, misses);
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    metrics.connections.set(i64::try_from(read(&stats.active)).unwrap_or(i64::MAX));
+    metrics.set_connection_events(&[
+        ("accepted", read(&stats.accepted)),
+        ("refused_at_limit", read(&stats.refused_at_limit)),
+        ("accept_pause", read(&stats.accept_pauses)),
+        ("handshake_failure", read(&stats.handshake_failures)),
+        ("head_timeout", read(&stats.head_timeouts)),
+        ("malformed", read(&stats.malformed)),
+        ("too_large", read(&stats.too_large)),
+        ("bad_version", read(&stats.bad_version)),
+        ("slow_body", read(&stats.slow_bodies)),
+        ("malformed_body", read(&stats.malformed_bodies)),
+        ("cut_off", read(&stats.cut_off)),
+    ]);
+    for (group, state, targets) in snapshot.groups.count_by_state() {
+        metrics.set_targets(&group, state, targets);
+    }
+}
+
+/// Results of fetches for the metric: `ok`, then each kind of failure.
+static FETCH_RESULTS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    std::iter::once("ok").chain(FetchFailure::ALL.iter().map(|kind| kind.as_str())).collect()
+});
+
+/// Keys and age of every user pool's sets; of several issuers the oldest set counts.
+fn sample_pools(gateway: &Gateway, metrics: &Metrics) -> Vec<Arc<PoolMetrics>> {
+    let sample = |pool: PoolStatus| {
+        let cells = metrics.pool(&pool.pool, &FETCH_RESULTS);
+        let mut ok = 0;
+        for (place, kind) in FetchFailure::ALL.iter().enumerate() {
+            let failures =
+                pool.issuers.iter().map(|(_, status)| status.failures[kind.index()]).sum::<u64>();
+            cells.set_fetched(1 + place, failures);
+        }
+        for (_, status) in &pool.issuers {
+            let failed: u64 = status.failures.iter().sum();
+            ok += status.attempts.saturating_sub(failed + u64::from(status.in_flight));
+        }
+        cells.set_fetched(0, ok);
+        let keys = pool.issuers.iter().map(|(_, status)| status.keys.len()).sum::<usize>();
+        let age = pool.issuers.iter().filter_map(|(_, status)| status.age).max();
+        let age = age.filter(|_| pool.is_ready);
+        cells.set_keys(u64::try_from(keys).unwrap_or(u64::MAX), age);
+        cells
+    };
+    gateway.keys.status(clock::monotonic()).into_iter().map(sample).collect()
+}
+
+#[async_trait]
+impl View for AdminView {
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn readiness(&self) -> Readiness {
+        let mut readiness = Readiness { ready: self.gateway.is_ready(), ..Readiness::default() };
+        if self.gateway.is_stopping.load(Ordering::Acquire) {
+            readiness.reasons.push("the process is stopping".to_owned());
+        } else if !readiness.ready {
+            readiness.reasons.push("waiting for first key sets, at most startup_wait".to_owned());
+        }
+        for pool in self.gateway.keys.status(clock::monotonic()) {
+            if !pool.is_ready {
+                readiness.notes.push(format!("user pool {}: no key set yet", pool.pool));
+            }
+        }
+        readiness
+    }
+
+    fn metrics_text(&self) -> String {
+        self.gateway.metrics.text()
+    }
+
+    fn keys_json(&self) -> String {
+        let pools: Vec<Value> = self
+            .gateway
+            .keys
+            .status(clock::monotonic())
+            .into_iter()
+            .map(|pool| {
+                let sources: Vec<Value> = pool
+                    .issuers
+                    .iter()
+                    .map(|(issuer, status)| {
+                        let keys: Vec<&str> =
+                            status.keys.iter().map(|(kid, _)| kid.as_str()).collect();
+                        json!({
+                            "issuer": **issuer,
+                            "kids": keys,
+                            "skipped_keys": status.skipped_keys,
+                            "age_seconds": status.age.map(|age| age.as_secs()),
+                            "next_fetch_seconds":
+                                status.next_attempt_in.map(|wait| wait.as_secs()),
+                            "fetching": status.in_flight,
+                            "attempts": status.attempts,
+                            "last_error": status.last_failure.map(FetchFailure::as_str),
+                        })
+                    })
+                    .collect();
+                json!({
+                    "user_pool": *pool.pool,
+                    "ready": pool.is_ready,
+                    "max_stale_seconds": pool.max_stale.as_secs(),
+                    "issuers": sources,
+                })
+            })
+            .collect();
+        json!({ "user_pools": pools }).to_string()
+    }
+
+    fn config_json(&self) -> String {
+        let snapshot = self.gateway.snapshot.load();
+        json!({
+            "generation": snapshot.generation,
+            "config": admin::config::redacted(&snapshot.config),
+        })
+        .to_string()
+    }
+
+    fn denials_json(&self) -> String {
+        self.gateway.denials.json()
+    }
+
+    async fn reload(&self) -> Result<ReloadReport, String> {
+        let reloader = Arc::clone(&self.reloader);
+        match tokio::task::spawn_blocking(move || reloader.reload()).await {
+            Ok(result) => result.map_err(|why| why.to_string()),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+
+    async fn refresh_keys(&self, pool: Option<&str>) -> Result<Vec<RefreshedPool>, RefreshError> {
+        let mut refreshed = Vec::new();
+        for known in self.gateway.keys.status(clock::monotonic()) {
+            if pool.is_none_or(|name| *name == *known.pool) {
+                refreshed.push(RefreshedPool { user_pool: known.pool.to_string(), error: None });
+            }
+        }
+        if refreshed.is_empty() && pool.is_some() {
+            return Err(RefreshError::UnknownPool);
+        }
+        self.gateway.keys.refresh_all();
+        Ok(refreshed)
+    }
+}

@@ -1,0 +1,169 @@
+//! The command line: one file a sub-command. Facts go to standard output, talk to standard error.
+//!
+//! Exit codes: 0 good, 1 the file is wrong or the work failed, 2 the command was misused.
+
+pub mod check;
+mod demo;
+mod run;
+pub mod schema;
+pub mod token;
+pub mod user_pool;
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, LoadOptions, Loaded};
+
+const FAILED: u8 = 1;
+
+/// An edge authorizer gateway: verifies user pool tokens in front of target groups.
+///
+/// Everything it does is in one file, routes.yaml. Begin with `portcullis demo`, or with
+/// `portcullis check` on a file of your own.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, arg_required_else_help = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve what the file says, until SIGTERM
+    ///
+    /// The file is read again when it changes, on SIGHUP and on POST /reload: whole, or not at all.
+    /// SIGTERM makes /readyz red, waits shutdown.pre_stop_wait, and ends when the last request has
+    /// ended or shutdown.drain_limit is over; a second signal ends at once.
+    Run(FileArgs),
+    /// Judge the file: every mistake at once, with its place; opens no socket
+    #[command(
+        visible_alias = "validate",
+        after_help = "Exit code 1 when the file cannot be served."
+    )]
+    Check(CheckArgs),
+    /// Print the JSON Schema of the file, for editors
+    Schema,
+    /// Run the file's development user pool, two targets and the gateway in one process
+    Demo(FileArgs),
+    /// Run only the development user pool of routes.yaml
+    UserPool(user_pool::UserPoolArgs),
+    /// Get a token from a running development user pool
+    Token(token::TokenArgs),
+}
+
+#[derive(Debug, Args)]
+struct FileArgs {
+    /// The configuration
+    #[arg(value_name = "FILE", default_value = "routes.yaml", env = "PORTCULLIS_CONFIG")]
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    #[command(flatten)]
+    file: FileArgs,
+    /// A JSON list of findings instead of text
+    #[arg(long)]
+    json: bool,
+    /// A warning fails too
+    #[arg(long)]
+    strict: bool,
+    /// Look neither at certificates nor at secrets nor at any other file
+    #[arg(long)]
+    portable: bool,
+}
+
+/// Does what the command line says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let code = match Arguments::parse().command {
+        Command::Run(args) => run::run(&args.file),
+        Command::Demo(args) => demo::run(&args.file),
+        Command::Check(args) => check(&args),
+        Command::Schema => exit_code(schema::run(&mut io::stdout().lock())),
+        Command::UserPool(args) => run_user_pool(&args),
+        Command::Token(args) => run_token(&args),
+    };
+    ExitCode::from(code)
+}
+
+fn check(args: &CheckArgs) -> u8 {
+    let options = check::Options {
+        json: args.json,
+        strict: args.strict,
+        portable: args.portable,
+        color: use_color(&io::stdout()),
+    };
+    let out = &mut io::stdout().lock();
+    exit_code(check::run(&args.file.file, options, crate::check::judge, out))
+}
+
+fn run_user_pool(args: &user_pool::UserPoolArgs) -> u8 {
+    let Some(loaded) = load(&args.file) else { return FAILED };
+    let Some(pool) = &loaded.config.development_user_pool else {
+        return fail(&format!("{} has no development_user_pool", args.file.display()));
+    };
+    let directory = loaded.config.state_directory.as_deref();
+    finish(block_on(user_pool::run(args, pool, directory)))
+}
+
+fn run_token(args: &token::TokenArgs) -> u8 {
+    let loaded = if args.pool.is_some() {
+        None
+    } else {
+        let Some(loaded) = load(&args.file) else { return FAILED };
+        Some(loaded)
+    };
+    let pool = loaded.as_ref().and_then(|loaded| loaded.config.development_user_pool.as_ref());
+    finish(block_on(token::run(args, pool)))
+}
+
+/// Reads a file; says what is wrong with it.
+fn load(file: &Path) -> Option<Loaded> {
+    match config::load(file, LoadOptions::default()) {
+        Ok(loaded) => Some(loaded),
+        Err(report) => {
+            let _ = write!(io::stderr(), "{}", report.render(use_color(&io::stderr())));
+            None
+        }
+    }
+}
+
+fn use_color(stream: &impl io::IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn block_on<T, E: std::fmt::Display>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|why| format!("no threads to be had: {why}"))?;
+    runtime.block_on(work).map_err(|why| why.to_string())
+}
+
+fn finish(result: Result<(), String>) -> u8 {
+    match result {
+        Ok(()) => 0,
+        Err(why) => fail(&why),
+    }
+}
+
+fn fail(why: &str) -> u8 {
+    let _ = writeln!(io::stderr(), "portcullis: {why}");
+    FAILED
+}
+
+/// A command whose only trouble can be that nobody reads what it prints.
+fn exit_code(result: io::Result<i32>) -> u8 {
+    match result {
+        Ok(code) => u8::try_from(code).unwrap_or(FAILED),
+        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => FAILED,
+        Err(why) => fail(&why.to_string()),
+    }
+}

@@ -1,0 +1,316 @@
+//! Decides what happens to a request. No I/O, no clock: facts and the time in, a decision out.
+//!
+//! The running gateway and every command that explains, tests or compares a file ask this one
+//! function, so they cannot disagree.
+
+mod reason;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use ::http::header::{CONTENT_TYPE, HOST};
+use ::http::{HeaderMap, HeaderValue};
+
+pub use self::reason::Reason;
+use crate::answer::{self, Answer, Caller, Challenge, Refusal};
+use crate::auth::key_source::KeyWait;
+use crate::auth::{self, Identity, Outcome, Patience};
+use crate::clock::UnixMillis;
+use crate::config::model::{GroupIndex, ProtocolVersion, WeightedGroup};
+use crate::http::{Authority, Received, Target, limits, tidy};
+use crate::routing::{Selection, choose_group, redirect};
+use crate::snapshot::{Action, Listener, Rule, Snapshot};
+
+/// A request, as far as deciding needs to know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Position of the listener in the file.
+    pub listener: usize,
+    /// Method, target and authority as they were received.
+    pub received: Received<'a>,
+    /// All headers.
+    pub headers: &'a HeaderMap,
+    /// `Content-Length`, when there is one.
+    pub content_length: Option<u64>,
+    /// Whether it came over HTTP/2.
+    pub is_http2: bool,
+}
+
+/// What deciding needs beside the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Expiry is judged by the wall clock.
+    pub wall: UnixMillis,
+    /// Key sets are waited for by the monotonic clock.
+    pub mono: Instant,
+    /// Chooses among weighted target groups.
+    pub random: u32,
+    /// Whether this request may still wait for a key set.
+    pub patience: Patience,
+}
+
+/// What was decided.
+#[derive(Debug)]
+pub struct Decision {
+    /// Position of the rule on its listener; absent when the request never came to rules.
+    pub rule: Option<usize>,
+    /// Why, from a closed list.
+    pub reason: Reason,
+    /// ALB's `error_reason`; empty when there is none.
+    pub error_reason: &'static str,
+    /// Who is calling, where that is proved.
+    pub identity: Option<Identity>,
+    /// Bytes of all header lines.
+    pub header_bytes: usize,
+    /// The canonical `path?query`, where the request did not have that spelling.
+    pub target: Option<Box<str>>,
+    /// The canonical authority, where the request did not have that spelling.
+    pub authority: Option<Box<str>>,
+    /// What is to be done.
+    pub step: Step,
+}
+
+/// What is to be done about a request.
+#[derive(Debug)]
+pub enum Step {
+    /// Send it to a target.
+    Forward(Plan),
+    /// Say this.
+    Answer {
+        /// What.
+        answer: Answer,
+        /// Whether the client connection is of no further use.
+        close: bool,
+    },
+    /// Wait until this attempt to fetch a key set has ended, at most
+    /// [`MAX_WAIT`](auth::key_source::MAX_WAIT), and ask again with [`Patience::HasWaited`].
+    Wait(KeyWait),
+}
+
+/// How a request is forwarded.
+#[derive(Debug)]
+pub struct Plan {
+    /// Which target group.
+    pub group: GroupIndex,
+    /// Its position among the rule's target groups.
+    pub position: usize,
+}
+
+impl Decision {
+    /// Where it is forwarded to, if it is.
+    #[must_use]
+    pub const fn plan(&self) -> Option<&Plan> {
+        match &self.step {
+            Step::Forward(plan) => Some(plan),
+            Step::Answer { .. } | Step::Wait(_) => None,
+        }
+    }
+
+    fn refused(rule: Option<usize>, refusal: Refusal, caller: Caller) -> Self {
+        Self {
+            rule,
+            reason: Reason::Refused(refusal),
+            error_reason: "",
+            identity: None,
+            header_bytes: 0,
+            target: None,
+            authority: None,
+            step: Step::Answer {
+                answer: answer::refuse(refusal, caller),
+                close: refusal.closes_connection(),
+            },
+        }
+    }
+}
+
+/// Decides.
+#[must_use]
+pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Decision {
+    let caller = Caller::of(request.received.method, request.headers.get(CONTENT_TYPE));
+    let Some(listener) = snapshot.listeners.get(request.listener) else {
+        return Decision::refused(None, Refusal::Internal, caller);
+    };
+    let hosts = request.headers.get_all(HOST).into_iter().map(HeaderValue::as_bytes);
+    let (target, authority) = match tidy(request.received, hosts, listener.path) {
+        Ok(canonical) => canonical,
+        Err(malformed) => return Decision::refused(None, malformed.into(), caller),
+    };
+    let selection = listener.table.route(authority.host(), &target, request.received.method);
+    let index = match selection {
+        Ok(Selection::Rule(index)) => index,
+        Ok(Selection::Default) => listener.rules.len().saturating_sub(1),
+        Err(malformed) => return Decision::refused(None, malformed.into(), caller),
+    };
+    let Some(rule) = listener.rules.get(index) else {
+        return Decision::refused(None, Refusal::Internal, caller);
+    };
+    let header_bytes = match limits::check_headers(request.headers) {
+        Ok(bytes) => bytes,
+        Err(malformed) => return Decision::refused(None, malformed.into(), caller),
+    };
+    let view = View { snapshot, listener, rule, index, caller };
+    let mut decision = view.judge(request, moment, &target, &authority);
+    decision.header_bytes = header_bytes;
+    decision.target = changed(&target);
+    decision.authority = changed_authority(request, &authority);
+    decision
+}
+
+/// A request at the rule that takes it.
+struct View<'a> {
+    snapshot: &'a Snapshot,
+    listener: &'a Listener,
+    rule: &'a Rule,
+    index: usize,
+    caller: Caller,
+}
+
+impl View<'_> {
+    fn judge(
+        &self,
+        request: &Request<'_>,
+        moment: Moment,
+        target: &Target<'_>,
+        authority: &Authority<'_>,
+    ) -> Decision {
+        let identity = match self.authorize(request, moment) {
+            Ok(identity) => identity,
+            Err(decision) => return *decision,
+        };
+        let (reason, step) = match &self.rule.action {
+            Action::Forward(groups) => {
+                self.forward(request, groups, moment.random, identity.is_some())
+            }
+            Action::Redirect(redirect) => {
+                let parts = redirect::Parts::of(target, authority, self.listener.scheme);
+                match redirect::location(redirect, parts) {
+                    Ok(location) => {
+                        let answer = Answer::redirect(redirect.status_code, &location);
+                        (Reason::Redirect, self.say(answer))
+                    }
+                    Err(redirect::TooLong) => self.refuse(Refusal::RedirectTooLong),
+                }
+            }
+            Action::Fixed(answer) => (Reason::FixedResponse, self.say(answer.clone())),
+        };
+        Decision {
+            rule: Some(self.index),
+            reason,
+            error_reason: "",
+            identity,
+            header_bytes: 0,
+            target: None,
+            authority: None,
+            step,
+        }
+    }
+
+    /// Who is calling; nobody on a rule that does not ask.
+    fn authorize(
+        &self,
+        request: &Request<'_>,
+        moment: Moment,
+    ) -> Result<Option<Identity>, Box<Decision>> {
+        let Some(validation) = &self.rule.validation else { return Ok(None) };
+        let outcome = self.snapshot.authorizers.authorize(
+            validation,
+            request.headers,
+            moment.wall,
+            moment.mono,
+            moment.patience,
+        );
+        let (reason, error_reason, step) = match outcome {
+            Outcome::Allowed(identity) => return Ok(Some(identity)),
+            Outcome::NeedsKey(wait) => {
+                (Reason::Auth(auth::Reason::KeyUnknown), "", Step::Wait(wait))
+            }
+            Outcome::Refused(refusal) => {
+                let answer = answer::challenge(self.challenge(&refusal), self.caller);
+                let step = Step::Answer { answer, close: false };
+                (Reason::Auth(refusal.reason), refusal.error_reason(), step)
+            }
+        };
+        Err(Box::new(Decision {
+            rule: Some(self.index),
+            reason,
+            error_reason,
+            identity: None,
+            header_bytes: 0,
+            target: None,
+            authority: None,
+            step,
+        }))
+    }
+
+    fn challenge(&self, refusal: &auth::Refusal) -> Challenge<'_> {
+        match &refusal.challenge {
+            auth::Challenge::NoToken => Challenge::NoToken,
+            auth::Challenge::InvalidToken { expired: true } => Challenge::ExpiredToken,
+            auth::Challenge::InvalidToken { expired: false } => Challenge::InvalidToken,
+            auth::Challenge::InsufficientScope { scope: Some(_) } => {
+                Challenge::InsufficientScope(&self.rule.wanted_scopes)
+            }
+            auth::Challenge::InsufficientScope { scope: None } => Challenge::InsufficientScope(&[]),
+            auth::Challenge::Unavailable { retry_after } => Challenge::KeysUnavailable {
+                retry_after: u32::try_from(retry_after.as_secs().max(1)).unwrap_or(u32::MAX),
+            },
+        }
+    }
+
+    fn forward(
+        &self,
+        request: &Request<'_>,
+        groups: &[WeightedGroup],
+        random: u32,
+        is_authorized: bool,
+    ) -> (Reason, Step) {
+        if request.content_length.is_some_and(|length| length > self.listener.max_request_body) {
+            return self.refuse(Refusal::BodyTooLarge);
+        }
+        let Some(group) = choose_group(groups, random) else {
+            return self.refuse(Refusal::NoTarget);
+        };
+        if !self.is_spoken_by(group, request) {
+            return self.refuse(Refusal::ProtocolMismatch);
+        }
+        let position = groups.iter().position(|weighted| weighted.group == group).unwrap_or(0);
+        let reason = if is_authorized { Reason::Authorized } else { Reason::Public };
+        (reason, Step::Forward(Plan { group, position }))
+    }
+
+    /// Whether the targets of a group can take what this client speaks (alb.md 9.1).
+    fn is_spoken_by(&self, group: GroupIndex, request: &Request<'_>) -> bool {
+        let group = self.snapshot.config.target_groups.get(group.0);
+        let version = group.map(|group| group.protocol_version).unwrap_or_default();
+        match version {
+            ProtocolVersion::Http1 => !(request.is_http2 && self.caller.is_grpc),
+            ProtocolVersion::Http2 => request.is_http2,
+            ProtocolVersion::Grpc => request.is_http2 && request.received.method == "POST",
+        }
+    }
+
+    fn say(&self, answer: Answer) -> Step {
+        Step::Answer { answer: answer.for_caller(self.caller), close: false }
+    }
+
+    fn refuse(&self, refusal: Refusal) -> (Reason, Step) {
+        let answer = answer::refuse(refusal, self.caller);
+        (Reason::Refused(refusal), Step::Answer { answer, close: refusal.closes_connection() })
+    }
+}
+
+fn changed(target: &Target<'_>) -> Option<Box<str>> {
+    (!target.is_unchanged()).then(|| target.path_and_query().into())
+}
+
+fn changed_authority(request: &Request<'_>, authority: &Authority<'_>) -> Option<Box<str>> {
+    let canonical = Cow::Borrowed(authority.as_str());
+    let received = match request.received.authority {
+        Some(authority) => Some(authority),
+        None => request.headers.get(HOST).map(HeaderValue::as_bytes),
+    };
+    (received != Some(canonical.as_bytes())).then(|| canonical.into())
+}

@@ -1,0 +1,158 @@
+//! The only code that talks to Pingora's HTTP proxy: a file a phase. It decides nothing.
+//!
+//! It turns a session into facts, asks the [`engine`](crate::engine), and carries out what the
+//! engine says: an answer of our own, a wait for a key set, or a forwarding plan.
+
+mod context;
+mod failure;
+mod forward;
+mod record;
+mod request;
+mod respond;
+
+use std::sync::Arc;
+
+use ::http::HeaderMap;
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora_core::modules::http::HttpModules;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+
+pub use self::context::Context;
+use crate::fetch::KeyKeeper;
+use crate::snapshot::Snapshot;
+use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::denials::Denials;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::trace::Ids;
+
+/// Serves every request of every listener.
+pub struct Gateway {
+    /// What requests see; a request keeps the one it began with.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Who fetches a key set that a request turns out to need.
+    pub keys: Arc<KeyKeeper>,
+    /// Where lines go.
+    pub access_log: Arc<ArcSwap<AccessLog>>,
+    /// The last refusals.
+    pub denials: Arc<Denials>,
+    /// All counters.
+    pub metrics: Arc<Metrics>,
+    /// Names for requests and traces.
+    pub ids: Ids,
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::default()
+    }
+
+    /// Nothing: the default would build a compression module for each request.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        self.receive(session, context).await
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        context: &mut Context,
+    ) -> Result<()> {
+        context.count_body(body.as_ref().map_or(0, Bytes::len))
+    }
+
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> Result<Box<HttpPeer>> {
+        self.choose_target(session, context)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        // Pingora asks for this when the connection to the target is there.
+        context.connected();
+        self.prepare_request(session, request, context)
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        self.prepare_response(session, response, context);
+        Ok(())
+    }
+
+    async fn response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut HeaderMap,
+        context: &mut Context,
+    ) -> Result<Option<Bytes>> {
+        if let Some(begun) = &context.begun {
+            begun.snapshot.owned.remove_from(trailers);
+        }
+        Ok(None)
+    }
+
+    fn fail_to_connect(
+        &self,
+        session: &mut Session,
+        _peer: &HttpPeer,
+        context: &mut Context,
+        error: Box<Error>,
+    ) -> Box<Error> {
+        failure::after_connect(session, context, error)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        failure::while_proxying(session, context, error, reused)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        context: &mut Context,
+    ) -> FailToProxy {
+        self.answer_failure(session, error, context).await
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, context: &mut Context) {
+        self.record(session, context);
+    }
+
+    /// Our own record says it all, and never a header or a query.
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        true
+    }
+
+    /// What Pingora logs beside our record names the request without its query.
+    fn request_summary(&self, _session: &Session, context: &Context) -> String {
+        context.summary()
+    }
+}

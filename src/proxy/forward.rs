@@ -1,0 +1,147 @@
+//! What goes to a target: the request less what is ours, plus what we vouch for.
+
+use ::http::header::{CONTENT_TYPE, COOKIE, EXPECT, HOST, TE};
+use ::http::{HeaderMap, HeaderValue, Version};
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, ErrorType, Result};
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+
+use super::Gateway;
+use super::context::Context;
+use crate::answer::Refusal;
+use crate::connection::ConnectionFacts;
+use crate::http::forwarded::forwarded_for;
+use crate::http::trace::amzn_trace_id;
+
+const FORWARDED_FOR: &str = "X-Forwarded-For";
+const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
+const FORWARDED_PORT: &str = "X-Forwarded-Port";
+const TRACE_ID: &str = "X-Amzn-Trace-Id";
+
+impl Gateway {
+    /// Chooses a target that was not tried before.
+    pub(super) fn choose_target(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> Result<Box<HttpPeer>> {
+        // The one before is not busy with this request any more, and its body begins anew.
+        context.chosen = None;
+        context.body = 0;
+        let (Some(begun), Some(plan)) = (&context.begun, context.plan()) else {
+            return Error::e_explain(ErrorType::InternalError, "no plan for this request");
+        };
+        let chosen = begun.snapshot.groups.choose(plan.group, &context.tried);
+        let Ok(chosen) = chosen else {
+            return Err(context.refuse(Refusal::NoTarget));
+        };
+        let is_all_head = session.is_body_empty() && !session.is_upgrade_req();
+        let peer = if is_all_head { chosen.peer_without_body() } else { chosen.peer() };
+        context.attempts += 1;
+        if context.attempts > 1 {
+            self.metrics.upstream_retries.inc();
+        }
+        context.target = Some(chosen.address());
+        context.tried.note(&chosen);
+        context.chosen = Some(chosen);
+        Ok(peer)
+    }
+
+    /// Makes of the client's request head the one that the target gets. Hop-by-hop headers, and
+    /// what `Connection` nominates, are gone already.
+    pub(super) fn prepare_request(
+        &self,
+        session: &Session,
+        request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let Some(begun) = &context.begun else {
+            return Error::e_explain(ErrorType::InternalError, "a request that never began");
+        };
+        let Some(facts) = ConnectionFacts::of(session) else {
+            return Error::e_explain(ErrorType::InternalError, "a session without a connection");
+        };
+        let snapshot = &begun.snapshot;
+        let listener = snapshot.listeners.get(begun.listener);
+        let decision = context.decision.as_ref();
+        let rule = listener.zip(decision).and_then(|(l, d)| l.rules.get(d.rule?));
+        let (Some(listener), Some(decision), Some(rule)) = (listener, decision, rule) else {
+            return Error::e_explain(ErrorType::InternalError, "a request without a rule");
+        };
+
+        for name in snapshot.owned.found_in(&request.headers) {
+            request.remove_header(&name);
+        }
+        if let Some(target) = &decision.target {
+            request.set_raw_path(target.as_bytes())?;
+        }
+        if let Some(authority) = &decision.authority {
+            request.insert_header(HOST, authority.as_ref())?;
+        }
+        if let Some(identity) = &decision.identity {
+            if let Some(validation) = &rule.validation
+                && !rule.forwards_authorization
+            {
+                request.remove_header(validation.token_header());
+            }
+            for (name, value) in &identity.headers.headers {
+                request.append_header(name, value.clone())?;
+            }
+        }
+        match forwarded_for(
+            session.req_header().headers.get_all("x-forwarded-for"),
+            facts.peer.ip(),
+        ) {
+            Ok(value) => request.insert_header(FORWARDED_FOR, value)?,
+            Err(malformed) => return Err(context.refuse(malformed.into())),
+        }
+        request.insert_header(FORWARDED_PROTO, listener.forwarded_proto.clone())?;
+        request.insert_header(FORWARDED_PORT, listener.forwarded_port.clone())?;
+        let trace = amzn_trace_id(
+            only(&request.headers, TRACE_ID),
+            decision.header_bytes,
+            begun.wall.seconds(),
+            self.ids.trace_bytes(),
+        );
+        request.insert_header(TRACE_ID, trace.clone())?;
+        join_cookies(request)?;
+        restore_te(session, request)?;
+        request.remove_header(&EXPECT);
+        context.trace = Some(trace);
+        Ok(())
+    }
+}
+
+/// The value of a header that comes once.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).into_iter();
+    let value = values.next()?;
+    values.next().is_none().then_some(value)
+}
+
+/// HTTP/2 clients may split their cookies into several fields; HTTP/1 has one (RFC 9113 8.2.3).
+fn join_cookies(request: &mut RequestHeader) -> Result<()> {
+    let mut values = request.headers.get_all(COOKIE).into_iter();
+    if values.next().is_none() || values.next().is_none() {
+        return Ok(());
+    }
+    let joined: Vec<&[u8]> =
+        request.headers.get_all(COOKIE).into_iter().map(HeaderValue::as_bytes).collect();
+    let joined = joined.join(&b"; "[..]);
+    request.insert_header(COOKIE, joined)
+}
+
+/// `te: trailers` is how gRPC servers know that a client can read trailers. It is a hop-by-hop
+/// header, so it was taken off; this hop can.
+fn restore_te(session: &Session, request: &mut RequestHeader) -> Result<()> {
+    let received = session.req_header();
+    let is_grpc = received
+        .headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
+    if is_grpc && received.version == Version::HTTP_2 {
+        request.insert_header(TE, HeaderValue::from_static("trailers"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! The last hook: one record of what happened, for log, counters and the ring of denials.
+
+use ::http::header::{HOST, USER_AGENT};
+use ::http::{HeaderValue, Version};
+use pingora_proxy::Session;
+
+use super::Gateway;
+use super::context::{Begun, Context};
+use crate::connection::ConnectionFacts;
+use crate::engine::{Decision, Reason};
+use crate::snapshot::{CAUSES, Rule, Snapshot};
+use crate::telemetry::record::{Identity, Record, Timings, Tls};
+
+impl Gateway {
+    /// Counts and writes down a request that has ended, however it ended.
+    pub(super) fn record(&self, session: &Session, context: &mut Context) {
+        context.chosen = None;
+        let Some(begun) = &context.begun else { return };
+        let snapshot = &begun.snapshot;
+        let Some(listener) = snapshot.listeners.get(begun.listener) else { return };
+        let decision = context.decision.as_ref();
+        let rule = decision.and_then(|decision| listener.rules.get(decision.rule?));
+        let reason = context
+            .failure
+            .or_else(|| decision.map(|decision| decision.reason))
+            .unwrap_or(Reason::ClientClosed);
+        let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        let total = context.elapsed();
+
+        if let Some(rule) = rule {
+            let group = context.plan().map(|plan| plan.position);
+            rule.metrics.request(group, status, total, context.first_byte);
+            count_decision(rule, decision);
+        }
+        if let Reason::Refused(refusal) = reason
+            && let Some(cause) = CAUSES.iter().position(|cause| *cause == refusal.as_str())
+        {
+            listener.metrics.refused(cause);
+        }
+
+        let access_log = self.access_log.load();
+        let is_denial = matches!(reason, Reason::Auth(_));
+        if !access_log.is_on() && !is_denial {
+            return;
+        }
+        let record = self.describe(session, context, begun, reason, status);
+        if access_log.is_on() {
+            access_log.log(&record);
+        }
+        if is_denial {
+            self.denials.note(&record, record.error_reason);
+        }
+    }
+
+    fn describe<'a>(
+        &self,
+        session: &'a Session,
+        context: &'a Context,
+        begun: &'a Begun,
+        reason: Reason,
+        status: u16,
+    ) -> Record<'a> {
+        let snapshot: &Snapshot = &begun.snapshot;
+        let listener = snapshot.listeners.get(begun.listener);
+        let facts = ConnectionFacts::of(session);
+        let peer = facts.map_or(([0, 0, 0, 0], 0).into(), |facts| facts.peer);
+        let name = listener.map_or("", |listener| &*listener.name);
+        let mut record = Record::new(begun.wall, begun.id, name, peer);
+        let header = session.req_header();
+        let decision = context.decision.as_ref();
+        record.method = header.method.as_str().as_bytes();
+        record.protocol = protocol(header.version);
+        record.user_agent = header.headers.get(USER_AGENT).map_or(b"", |value| value.as_bytes());
+        record.host = host(session, decision);
+        let target = decision
+            .and_then(|decision| decision.target.as_deref())
+            .map_or(header.raw_path(), str::as_bytes);
+        let (path, query) = split_query(target);
+        record.path = path;
+        record.query = query.filter(|_| snapshot.config.access_log.query);
+        record.trace_id = context.trace.as_ref().map_or(b"", HeaderValue::as_bytes);
+        record.status = status;
+        record.reason = reason.as_str();
+        record.error_reason = decision.map_or("", |decision| decision.error_reason);
+        record.action = reason.action();
+        record.bytes_in = session.body_bytes_read() as u64;
+        record.bytes_out = session.body_bytes_sent() as u64;
+        record.target = context.target;
+        record.attempts = context.attempts;
+        record.tls = facts
+            .and_then(|facts| facts.tls.as_ref())
+            .map(|tls| Tls { version: tls.version, cipher: tls.cipher });
+        if let Some(decision) = decision {
+            if let Some(rule) = listener.and_then(|l| l.rules.get(decision.rule?)) {
+                record.rule = &rule.name;
+            }
+            record.identity = decision.identity.as_ref().map(|identity| Identity {
+                user_pool: identity.pool.name(),
+                client_id: identity.token.client().unwrap_or_default(),
+                subject: identity.token.digest(),
+            });
+        }
+        if let Some(plan) = context.plan()
+            && let Some(group) = snapshot.config.target_groups.get(plan.group.0)
+        {
+            record.target_group = &group.name;
+        }
+        record.timings = Timings {
+            head: None,
+            authorize: context.authorized,
+            wait_for_keys: context.waited,
+            connect: context.connected,
+            first_byte: context.first_byte,
+            total: context.elapsed(),
+        };
+        record
+    }
+}
+
+fn count_decision(rule: &Rule, decision: Option<&Decision>) {
+    if rule.validation.is_none() {
+        return;
+    }
+    match decision.map(|decision| decision.reason) {
+        Some(Reason::Auth(reason)) => rule.metrics.decision(1 + reason.index()),
+        Some(_) => rule.metrics.decision(0),
+        None => {}
+    }
+}
+
+fn host<'a>(session: &'a Session, decision: Option<&'a Decision>) -> &'a [u8] {
+    if let Some(authority) = decision.and_then(|decision| decision.authority.as_deref()) {
+        return authority.as_bytes();
+    }
+    let header = session.req_header();
+    match header.headers.get(HOST) {
+        Some(host) => host.as_bytes(),
+        None => header.uri.authority().map_or(b"", |authority| authority.as_str().as_bytes()),
+    }
+}
+
+fn split_query(target: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match target.iter().position(|&byte| byte == b'?') {
+        Some(at) => {
+            let (path, query) = target.split_at(at);
+            (path, query.get(1..))
+        }
+        None => (target, None),
+    }
+}
+
+const fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
+    }
+}

@@ -1,0 +1,117 @@
+//! The first hook: from a session to facts, and from a decision to what is done about it.
+
+use std::sync::Arc;
+
+use ::http::Version;
+use ::http::header::{CONTENT_LENGTH, EXPECT};
+use pingora_error::{Error, ErrorType, Result};
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+
+use super::Gateway;
+use super::context::{Begun, Context, InFlight};
+use crate::auth::Patience;
+use crate::clock;
+use crate::connection::ConnectionFacts;
+use crate::engine::{self, Decision, Moment, Request, Step};
+use crate::http::{Received, Scheme};
+use crate::snapshot::Snapshot;
+
+impl Gateway {
+    /// Decides about a request. True when it has been answered.
+    pub(super) async fn receive(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+    ) -> Result<bool> {
+        let snapshot = self.snapshot.load_full();
+        let Some(facts) = ConnectionFacts::of(session) else {
+            return Error::e_explain(ErrorType::InternalError, "a session without a connection");
+        };
+        facts.request_began();
+        context.in_flight = Some(InFlight::begin(&self.metrics));
+        let listener = facts.listener;
+        let scheme = if facts.tls.is_some() { Scheme::Https } else { Scheme::Http };
+        let mono = clock::monotonic();
+        context.max_body =
+            snapshot.listeners.get(listener).map_or(0, |listener| listener.max_request_body);
+        let begun = context.begun.insert(Begun {
+            snapshot,
+            listener,
+            wall: clock::wall(),
+            mono,
+            id: self.ids.request_id(),
+        });
+        let moment =
+            Moment { wall: begun.wall, mono, random: begun.random(), patience: Patience::MayWait };
+        let snapshot = Arc::clone(&begun.snapshot);
+        let mut decision = decide(&snapshot, session.req_header(), listener, scheme, moment);
+        if let Step::Wait(wait) = decision.step {
+            self.keys.wait(wait).await;
+            context.waited = Some(context.elapsed());
+            let moment = Moment {
+                wall: clock::wall(),
+                mono: clock::monotonic(),
+                patience: Patience::HasWaited,
+                ..moment
+            };
+            decision = decide(&snapshot, session.req_header(), listener, scheme, moment);
+        }
+        context.authorized = decision.rule.is_some().then(|| context.elapsed());
+        let decision = context.decision.insert(decision);
+        match &decision.step {
+            Step::Forward(_) => {
+                // As ALB does: the client need not wait for the target's word (RFC 9110 10.1.1).
+                let header = session.req_header();
+                if header.headers.contains_key(EXPECT) && header.version == Version::HTTP_11 {
+                    session.as_downstream_mut().write_continue_response().await?;
+                }
+                Ok(false)
+            }
+            Step::Answer { answer, close } => {
+                let (answer, close) = (answer.clone(), *close);
+                super::respond::send(session, &answer, close).await?;
+                Ok(true)
+            }
+            Step::Wait(_) => {
+                Error::e_explain(ErrorType::InternalError, "a request that waits a second time")
+            }
+        }
+    }
+}
+
+impl Begun {
+    /// Any number: it chooses among weighted target groups.
+    fn random(&self) -> u32 {
+        self.id.as_bytes().iter().fold(0x811c_9dc5, |hash: u32, byte| {
+            (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+        })
+    }
+}
+
+fn decide(
+    snapshot: &Snapshot,
+    header: &RequestHeader,
+    listener: usize,
+    scheme: Scheme,
+    moment: Moment,
+) -> Decision {
+    let authority = (header.version == Version::HTTP_2)
+        .then(|| header.uri.authority().map(|authority| authority.as_str().as_bytes()))
+        .flatten();
+    let content_length =
+        header.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let request = Request {
+        listener,
+        received: Received {
+            method: header.method.as_str(),
+            target: header.raw_path(),
+            authority,
+            scheme,
+        },
+        headers: &header.headers,
+        content_length,
+        is_http2: header.version == Version::HTTP_2,
+    };
+    engine::decide(snapshot, &request, moment)
+}

@@ -1,0 +1,67 @@
+//! What goes back to the client: our own answers, and a target's with what is not its own removed.
+
+use std::time::Duration;
+
+use ::http::HeaderName;
+use ::http::header::CONNECTION;
+use pingora_error::Result;
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+use super::Gateway;
+use super::context::Context;
+use crate::answer::Answer;
+use crate::connection::ConnectionFacts;
+
+/// How long the rest of a body may take that nobody will read, so that the client sees the answer
+/// before the connection is reset.
+const BODY_DRAIN: Duration = Duration::from_secs(1);
+
+/// Sends an answer of our own.
+pub(super) async fn send(session: &mut Session, answer: &Answer, close: bool) -> Result<()> {
+    let closing = close
+        || ConnectionFacts::of(session).is_some_and(ConnectionFacts::is_closing)
+        || !session.is_body_done();
+    if closing {
+        session.set_keepalive(None);
+        session.set_total_drain_timeout(Some(BODY_DRAIN));
+    }
+    let mut header = ResponseHeader::build(answer.status, Some(answer.headers.len() + 2))?;
+    if !answer.reason_phrase().is_empty() {
+        header.set_reason_phrase(Some(answer.reason_phrase()))?;
+    }
+    for (name, value) in &answer.headers {
+        header.append_header(name, value.clone())?;
+    }
+    let is_empty = answer.body.is_empty();
+    session.write_response_header(Box::new(header), is_empty).await?;
+    if !is_empty {
+        session.write_response_body(Some(answer.body.clone()), true).await?;
+    }
+    Ok(())
+}
+
+impl Gateway {
+    /// Takes out of a target's answer what only we may say.
+    pub(super) fn prepare_response(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) {
+        if context.first_byte.is_none() && !response.status.is_informational() {
+            context.first_byte = Some(context.elapsed());
+        }
+        if let Some(begun) = &context.begun {
+            let owned: Vec<HeaderName> = begun.snapshot.owned.found_in(&response.headers);
+            for name in &owned {
+                response.remove_header(name);
+            }
+        }
+        let is_closing = ConnectionFacts::of(session).is_some_and(ConnectionFacts::is_closing);
+        if is_closing && !session.was_upgraded() && response.status != 101 {
+            response.remove_header(&CONNECTION);
+            session.set_keepalive(None);
+        }
+    }
+}

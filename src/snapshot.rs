@@ -1,0 +1,195 @@
+//! One compiled, immutable configuration. A request sees exactly one, whatever is reloaded meanwhile.
+//!
+//! Each module compiles its own part from the model and, for what must outlive a reload, from the
+//! part of the snapshot before. Nothing here does I/O.
+
+use std::sync::{Arc, LazyLock};
+
+use ::http::HeaderValue;
+
+use crate::answer::{Answer, Refusal};
+use crate::auth::{self, Authorizers, CompiledValidation};
+use crate::config::model::{self, Config, Name, Redirect, WeightedGroup};
+use crate::http::forwarded::{forwarded_port, forwarded_proto};
+use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme};
+use crate::routing::RuleTable;
+use crate::telemetry::metrics::{ListenerMetrics, Metrics, RuleMetrics};
+use crate::upstream::TargetGroups;
+
+/// What requests see of the file, and of the world as the file describes it.
+pub struct Snapshot {
+    /// Counts files that were put in force, from 1.
+    pub generation: u64,
+    /// The file itself.
+    pub config: Config,
+    /// In file order.
+    pub listeners: Vec<Listener>,
+    /// User pools, their key sets and the tokens that were verified with them.
+    pub authorizers: Arc<Authorizers>,
+    /// Target groups with their targets' states.
+    pub groups: Arc<TargetGroups>,
+    /// Headers that are ours.
+    pub owned: OwnedHeaders,
+}
+
+/// One listener, ready for requests.
+pub struct Listener {
+    /// The file's name for it.
+    pub name: Name,
+    /// How clients reach it.
+    pub scheme: Scheme,
+    /// Its port, for `X-Forwarded-Port` and redirects.
+    pub port: u16,
+    /// How strictly paths are read.
+    pub path: PathPolicy,
+    /// Longest request body in bytes.
+    pub max_request_body: u64,
+    /// Its rules' conditions.
+    pub table: RuleTable,
+    /// Its rules, and the default rule as the last.
+    pub rules: Vec<Rule>,
+    /// Its counters.
+    pub metrics: Arc<ListenerMetrics>,
+    /// Prepared values of headers toward targets.
+    pub forwarded_proto: HeaderValue,
+    /// The same for the port.
+    pub forwarded_port: HeaderValue,
+}
+
+/// One rule, ready for requests.
+pub struct Rule {
+    /// The file's name for it.
+    pub name: Name,
+    /// The pre-routing action.
+    pub validation: Option<CompiledValidation>,
+    /// Whether a verified token goes on to the target.
+    pub forwards_authorization: bool,
+    /// Scopes that a refused caller is told to want.
+    pub wanted_scopes: Vec<String>,
+    /// The routing action.
+    pub action: Action,
+    /// Its counters.
+    pub metrics: RuleMetrics,
+}
+
+/// The routing action, ready for requests.
+pub enum Action {
+    /// To target groups by weight.
+    Forward(Box<[WeightedGroup]>),
+    /// To another location.
+    Redirect(Redirect),
+    /// A prepared answer.
+    Fixed(Answer),
+}
+
+/// Outcomes of authorization for [`RuleMetrics::decision`]: `allowed`, then each reason of `auth`.
+pub static OUTCOMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let reasons = auth::Reason::ALL.iter().map(|reason| reason.as_str());
+    std::iter::once("allowed").chain(reasons).collect()
+});
+
+/// Causes for [`ListenerMetrics::refused`].
+pub static CAUSES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let malformed = Malformed::ALL.iter().map(|cause| cause.as_str());
+    malformed.chain(Refusal::ALL_BUT_MALFORMED.iter().map(|cause| cause.as_str())).collect()
+});
+
+impl Snapshot {
+    /// Compiles a file, taking over from the snapshot before what must outlive it.
+    #[must_use]
+    pub fn compile(config: Config, previous: Option<&Self>, metrics: &Metrics) -> Self {
+        let authorizers =
+            Arc::new(Authorizers::compile(&config, previous.map(|old| &*old.authorizers)));
+        let groups = Arc::new(TargetGroups::compile(&config, previous.map(|old| &*old.groups)));
+        let listeners: Vec<Listener> = config
+            .listeners
+            .iter()
+            .map(|listener| Listener::compile(listener, &config, &authorizers, metrics))
+            .collect();
+        let owned = OwnedHeaders::compile(&config.owned_headers);
+        // Where rules judge methods, nobody may ask a target for another one behind their back.
+        let judges_methods = listeners.iter().any(|listener| listener.table.judges_methods());
+        Self {
+            generation: previous.map_or(1, |old| old.generation + 1),
+            owned: if judges_methods { owned.with_method_overrides() } else { owned },
+            listeners,
+            authorizers,
+            groups,
+            config,
+        }
+    }
+}
+
+impl Listener {
+    fn compile(
+        listener: &model::Listener,
+        config: &Config,
+        authorizers: &Authorizers,
+        metrics: &Metrics,
+    ) -> Self {
+        let scheme = if listener.tls.is_some() { Scheme::Https } else { Scheme::Http };
+        let rules = listener
+            .rules
+            .iter()
+            .chain(std::iter::once(&listener.default_rule))
+            .map(|rule| Rule::compile(rule, &listener.name, config, authorizers, metrics))
+            .collect();
+        Self {
+            name: Arc::clone(&listener.name),
+            scheme,
+            port: listener.address.port(),
+            path: PathPolicy {
+                keep_encoded_slash: listener.path.keep_encoded_slash,
+                merge_slashes: listener.path.merge_slashes,
+                keep_parameters: listener.path.keep_parameters,
+            },
+            max_request_body: listener.max_request_body,
+            table: RuleTable::compile(&listener.rules),
+            rules,
+            metrics: metrics.listener(&listener.name, &CAUSES),
+            forwarded_proto: forwarded_proto(scheme),
+            forwarded_port: forwarded_port(listener.address.port()),
+        }
+    }
+}
+
+impl Rule {
+    fn compile(
+        rule: &model::Rule,
+        listener: &str,
+        config: &Config,
+        authorizers: &Authorizers,
+        metrics: &Metrics,
+    ) -> Self {
+        let (action, groups) = match &rule.action {
+            model::Action::Forward(groups) => {
+                let names = groups
+                    .iter()
+                    .filter_map(|weighted| config.target_groups.get(weighted.group.0))
+                    .map(|group| &*group.name)
+                    .collect();
+                (Action::Forward(groups.as_slice().into()), names)
+            }
+            model::Action::Redirect(redirect) => (Action::Redirect(redirect.clone()), Vec::new()),
+            model::Action::FixedResponse(fixed) => {
+                (Action::Fixed(Answer::fixed(fixed)), Vec::new())
+            }
+        };
+        let validation = rule.authentication.as_ref();
+        Self {
+            name: Arc::clone(&rule.name),
+            forwards_authorization: validation.is_none_or(|v| v.forward_authorization),
+            wanted_scopes: validation.map(wanted_scopes).unwrap_or_default(),
+            validation: validation.map(|v| authorizers.compile_validation(v, &rule.claim_headers)),
+            action,
+            metrics: metrics.rule(listener, &rule.name, &groups, &OUTCOMES),
+        }
+    }
+}
+
+fn wanted_scopes(validation: &model::JwtValidation) -> Vec<String> {
+    match &validation.scopes {
+        Some(model::Demand::AnyOf(scopes) | model::Demand::AllOf(scopes)) => scopes.clone(),
+        None => Vec::new(),
+    }
+}

@@ -1,0 +1,17 @@
+//! The built gateway, tested from outside through real sockets. A module is a behaviour.
+#![allow(unreachable_pub, missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod support;
+
+mod authorization;
+mod clock;
+mod commands;
+mod grpc;
+mod key_sets;
+mod reload;
+mod shutdown;
+mod smuggling;
+mod spellings;
+mod spoofing;
+mod target_tls;
+mod targets;

@@ -1,0 +1,12 @@
+//! What the gateway tests stand on: the real process, raw clients, targets and issuers.
+
+pub mod issuer;
+pub mod process;
+pub mod target;
+pub mod tls;
+pub mod wire;
+
+pub use issuer::Issuer;
+pub use process::{Gateway, Start, eventually};
+pub use target::Target;
+pub use wire::Connection;
