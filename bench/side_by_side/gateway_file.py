@@ -1,0 +1,57 @@
+"""The `routes.yaml` of our own subjects."""
+from . import places
+
+ADMIN_TOKEN = "bench-admin-token-of-32-characters"
+
+
+def text(authorize, log=False, shape=None, revision=0):
+    """One pool, one target group, an HTTP and an HTTPS listener with the same rules."""
+    token_file = places.RUN / "admin-token"
+    token_file.write_text(ADMIN_TOKEN + "\n")
+    token_file.chmod(0o600)
+    if shape:
+        rules = [*shape.rules(), rule("probe", '["/", "/echo"]', authorize)]
+    else:
+        rules = [rule("all", '["/*"]', authorize)]
+    listeners = [listener("http", places.HTTP, "", rules, revision)]
+    if not shape:
+        listeners.append(listener("https", places.HTTPS, tls(), rules, revision))
+    return "\n".join([
+        f"admin: {{ address: 127.0.0.1:{places.ADMIN}, token: \"${{file:{token_file}}}\" }}",
+        "threads: 1",
+        f"access_log: {{ destination: {'stdout' if log else quoted('off')} }}",
+        "claim_headers: { x-auth-subject: sub, x-auth-client-id: client_id, x-auth-scope: scope, "
+        "x-auth-groups: \"cognito:groups\" }",
+        "user_pools:",
+        "  bench:",
+        f"    user_pool_id: {places.POOL}",
+        f"    issuer: {places.ISSUER}",
+        f"    jwks_uri: http://127.0.0.1:{places.KEY_SET}/jwks.json",
+        f"    app_clients: [{places.CLIENT_ID}]",
+        "target_groups:",
+        "  backend:",
+        f"    targets: [127.0.0.1:{places.BACKEND}]",
+        "    health_check: { enabled: false }",
+        "listeners:",
+        *listeners,
+    ]) + "\n"
+
+
+def quoted(word):
+    return f'"{word}"'
+
+
+def rule(name, patterns, authorize):
+    who = "jwt_validation: { user_pools: [bench] }" if authorize else "public: true"
+    return f"      - {{ name: {name}, conditions: {{ path_pattern: {patterns} }}, {who}, forward: backend }}"
+
+
+def tls():
+    return ("    tls: { certificates: [{ certificate: %s, private_key: %s }] }\n"
+            % (places.KEYS / "edge.pem", places.KEYS / "edge.key"))
+
+
+def listener(name, port, tls_lines, rules, revision):
+    return (f"  {name}:\n    address: 127.0.0.1:{port}\n{tls_lines}    rules:\n" + "\n".join(rules)
+            + "\n    default_action: { fixed_response: { status_code: 404, "
+            f"message_body: \"revision {revision}\" }} }}")
