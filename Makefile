@@ -9,7 +9,7 @@ help:
 	@echo 'make demo    build, then run the gateway with its embedded user pool and two echo targets'
 	@echo 'make test    everything that CI runs: format, lints, unit and gateway tests, foreign oracles'
 	@echo 'make dist    the binary for packages and benchmarks (fat LTO; slow to build)'
-	@echo 'make bench   side by side with HAProxy, nginx and Envoy; results in bench/RESULTS.md'
+	@echo 'make bench   side by side with HAProxy, nginx and Envoy; see bench/README.md'
 
 demo:
 	@scripts/prepare build
