@@ -1,7 +1,10 @@
 //! The file as YAML sees it: text, lists and maps, each with its place.
 //!
-//! This is the only module that knows the YAML library. It gives no meaning to a key; it refuses
-//! what no meaning could save (bad syntax, bombs, nesting, foreign tags, a second document).
+//! This is the only module that knows the YAML library and, in `plain`, the parser beneath it. It
+//! gives no meaning to a key; it refuses what no meaning could save (bad syntax, bombs, nesting,
+//! foreign tags, a second document).
+
+mod plain;
 
 use std::fmt;
 
@@ -58,6 +61,9 @@ pub(super) fn read(source: &Source, findings: &mut Vec<Diagnostic>) -> Option<No
     /// A large file is not parsed again and again.
     const MAX_REPAIRED_BYTES: usize = 1024 * 1024;
 
+    if let Some(node) = plain::read(source.text()) {
+        return Some(node);
+    }
     let mut repaired: Option<String> = None;
     for _ in 0..=MAX_REPAIRS {
         let text = repaired.as_deref().unwrap_or(source.text());
@@ -92,13 +98,11 @@ fn options() -> Options {
             max_recorded_anchor_events: 100_000,
             max_recorded_anchor_bytes: 1024 * 1024,
             max_total_scalar_bytes: MAX_FILE_BYTES,
-            max_total_comment_bytes: MAX_FILE_BYTES,
         },
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: 20_000,
             max_replay_stack_depth: 8,
         },
-        emit_comments: false,
         // Doubles and `<<` come through, so that all of them are reported together.
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         merge_keys: MergeKeyPolicy::AsOrdinary,

@@ -1,7 +1,7 @@
 //! What goes to a target: the request less what is ours, plus what we vouch for.
 
 use ::http::header::{CONTENT_TYPE, COOKIE, EXPECT, HOST, TE};
-use ::http::{HeaderMap, HeaderValue, Version};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
@@ -18,6 +18,7 @@ const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
 const FORWARDED_PORT: &str = "X-Forwarded-Port";
 const TRACE_ID: &str = "X-Amzn-Trace-Id";
+const LOWER_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
 impl Gateway {
     /// Chooses a target that was not tried before.
@@ -76,7 +77,9 @@ impl Gateway {
         if let Some(target) = &decision.target {
             request.set_raw_path(target.as_bytes())?;
         }
-        if let Some(authority) = &decision.authority {
+        if let Some(authority) = &decision.authority
+            && only(&request.headers, &HOST).is_none_or(|host| host != authority.as_ref())
+        {
             request.insert_header(HOST, authority.as_ref())?;
         }
         if let Some(identity) = &decision.identity {
@@ -99,7 +102,7 @@ impl Gateway {
         request.insert_header(FORWARDED_PROTO, listener.forwarded_proto.clone())?;
         request.insert_header(FORWARDED_PORT, listener.forwarded_port.clone())?;
         let trace = amzn_trace_id(
-            only(&request.headers, TRACE_ID),
+            only(&request.headers, &LOWER_TRACE_ID),
             decision.header_bytes,
             begun.wall.seconds(),
             self.ids.trace_bytes(),
@@ -114,7 +117,7 @@ impl Gateway {
 }
 
 /// The value of a header that comes once.
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).into_iter();
     let value = values.next()?;
     values.next().is_none().then_some(value)
@@ -136,11 +139,11 @@ fn join_cookies(request: &mut RequestHeader) -> Result<()> {
 /// header, so it was taken off; this hop can.
 fn restore_te(session: &Session, request: &mut RequestHeader) -> Result<()> {
     let received = session.req_header();
-    let is_grpc = received
-        .headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
-    if is_grpc && received.version == Version::HTTP_2 {
+    let is_grpc = || {
+        let kind = received.headers.get(CONTENT_TYPE);
+        kind.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    };
+    if received.version == Version::HTTP_2 && is_grpc() {
         request.insert_header(TE, HeaderValue::from_static("trailers"))?;
     }
     Ok(())
