@@ -44,6 +44,8 @@ impl AdminView {
 fn sample(gateway: &Gateway, stats: &ConnectionStats, metrics: &Metrics) {
     let snapshot = gateway.snapshot.load();
     let cache = snapshot.authorizers.cache();
+    // What an idle gateway has put in, or has seen expire, it would count only at the next request.
+    cache.settle();
     metrics.token_cache_entries.set(i64::try_from(cache.entries()).unwrap_or(i64::MAX));
     metrics.token_cache_bytes.set(i64::try_from(cache.bytes()).unwrap_or(i64::MAX));
     let (hits, misses) = snapshot.authorizers.cache_hits_and_misses();

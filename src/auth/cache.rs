@@ -135,7 +135,7 @@ impl TokenCache {
         self.entries.weighted_size()
     }
 
-    /// Carries out what is pending, for tests and for gauges that should be exact.
+    /// Carries out what is pending: then [`Self::entries`] and [`Self::bytes`] are exact.
     pub fn settle(&self) {
         self.entries.run_pending_tasks();
     }

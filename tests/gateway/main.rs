@@ -15,3 +15,5 @@ mod spellings;
 mod spoofing;
 mod target_tls;
 mod targets;
+mod token_cache;
+mod tokens;

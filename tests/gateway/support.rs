@@ -4,9 +4,11 @@ pub mod issuer;
 pub mod process;
 pub mod target;
 pub mod tls;
+pub mod trial;
 pub mod wire;
 
 pub use issuer::Issuer;
 pub use process::{Gateway, Start, eventually};
 pub use target::Target;
+pub use trial::{Trials, Verdict};
 pub use wire::Connection;

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize, PublicKeyComponents};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaEncoding};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
@@ -68,21 +69,50 @@ impl Key {
         })
     }
 
-    /// Signs a header and a payload that are given as JSON texts.
-    pub fn sign_texts(&self, header: &str, payload: &str) -> String {
+    /// The public key as PKCS#1 DER.
+    pub fn public(&self) -> Vec<u8> {
+        self.pair.public_key().as_ref().to_vec()
+    }
+
+    /// The public key as SubjectPublicKeyInfo DER.
+    pub fn public_info(&self) -> Vec<u8> {
+        self.pair.public_key().as_der().expect("encoded").as_ref().to_vec()
+    }
+
+    /// Signs a header and a payload that are given as JSON texts, or as any bytes.
+    pub fn sign_texts(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
+        self.sign_as(&RSA_PKCS1_SHA256, header, payload)
+    }
+
+    /// Signs by another RSA algorithm, whatever the header says.
+    pub fn sign_as(
+        &self,
+        algorithm: &'static dyn RsaEncoding,
+        header: impl AsRef<[u8]>,
+        payload: impl AsRef<[u8]>,
+    ) -> String {
         let input =
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+        self.sign_input(algorithm, &input)
+    }
+
+    /// Signs `header.payload` in just this spelling.
+    pub fn sign_input(&self, algorithm: &'static dyn RsaEncoding, input: &str) -> String {
         let mut signature = vec![0; self.pair.public_modulus_len()];
         self.pair
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature)
+            .sign(algorithm, &SystemRandom::new(), input.as_bytes(), &mut signature)
             .expect("signed");
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
+    /// The usual header: `kid` and `alg`, as Cognito's.
+    pub fn header(&self) -> String {
+        json!({ "kid": self.kid, "alg": "RS256" }).to_string()
+    }
+
     /// Signs claims under the usual header.
     pub fn sign(&self, claims: &Value) -> String {
-        let header = json!({ "kid": self.kid, "alg": "RS256" });
-        self.sign_texts(&header.to_string(), &claims.to_string())
+        self.sign_texts(self.header(), claims.to_string())
     }
 }
 
@@ -178,6 +208,11 @@ impl Issuer {
         Key::number(0).sign(&self.claims())
     }
 
+    /// A token of key 0 with claims given as JSON texts: see [`payload`].
+    pub fn token_texts(&self, changes: &[(&str, &str)]) -> String {
+        Key::number(0).sign_texts(Key::number(0).header(), payload(&self.claims(), changes))
+    }
+
     /// A good access token with some claims replaced, or removed where the value is null.
     pub fn token_with(&self, changes: &Value) -> String {
         let mut claims = self.claims();
@@ -190,6 +225,18 @@ impl Issuer {
         }
         Key::number(0).sign(&claims)
     }
+}
+
+/// Claims as JSON text with some values replaced by any text, or removed where that is empty.
+pub fn payload(claims: &Value, changes: &[(&str, &str)]) -> String {
+    let is_changed = |name: &str| changes.iter().any(|(changed, _)| *changed == name);
+    let kept = claims.as_object().expect("an object").iter();
+    let kept = kept.filter(|(name, _)| !is_changed(name)).map(|(n, v)| (n.clone(), v.to_string()));
+    let new = changes.iter().filter(|(_, value)| !value.is_empty());
+    let new = new.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let members: Vec<String> =
+        kept.chain(new).map(|(name, value)| format!("{}:{value}", json!(name))).collect();
+    format!("{{{}}}", members.join(","))
 }
 
 /// Seconds since the epoch.
