@@ -4,10 +4,12 @@
 mod support;
 
 mod authorization;
+mod claim_headers;
 mod clock;
 mod commands;
 mod grpc;
 mod key_sets;
+mod pools;
 mod reload;
 mod shutdown;
 mod smuggling;
