@@ -222,22 +222,23 @@ impl View<'_> {
             moment.mono,
             moment.patience,
         );
-        let (reason, error_reason, step) = match outcome {
+        let (reason, error_reason, identity, step) = match outcome {
             Outcome::Allowed(identity) => return Ok(Some(identity)),
             Outcome::NeedsKey(wait) => {
-                (Reason::Auth(auth::Reason::KeyUnknown), "", Step::Wait(wait))
+                (Reason::Auth(auth::Reason::KeyUnknown), "", None, Step::Wait(wait))
             }
             Outcome::Refused(refusal) => {
                 let answer = answer::challenge(self.challenge(&refusal), self.caller);
                 let step = Step::Answer { answer, close: false };
-                (Reason::Auth(refusal.reason), refusal.error_reason(), step)
+                let error_reason = refusal.error_reason();
+                (Reason::Auth(refusal.reason), error_reason, refusal.identity, step)
             }
         };
         Err(Box::new(Decision {
             rule: Some(self.index),
             reason,
             error_reason,
-            identity: None,
+            identity,
             header_bytes: 0,
             target: None,
             authority: None,

@@ -52,7 +52,7 @@ pub struct Identity {
     pub token: Arc<VerifiedToken>,
     /// The pool that admits it.
     pub pool: Arc<Pool>,
-    /// The rule's claim headers for it.
+    /// The rule's claim headers for it; none where it is refused.
     pub headers: Arc<HeaderBlock>,
     /// Whether the signature had been checked before.
     pub was_cached: bool,
@@ -378,14 +378,20 @@ fn conclude(
     now: UnixMillis,
     was_cached: bool,
 ) -> Outcome {
-    let pool = &accepted.pool;
-    match pool_admits(&token, pool, now).and_then(|()| check.admits(&token)) {
+    let pool = Arc::clone(&accepted.pool);
+    match pool_admits(&token, &pool, now).and_then(|()| check.admits(&token)) {
         Ok(()) => {
             let headers = token.blocks.get(&check.headers, token.claims());
-            let pool = Arc::clone(pool);
             Outcome::Allowed(Identity { token, pool, headers, was_cached })
         }
-        Err(reason) => Outcome::Refused(refusal(reason, Some(pool), check)),
+        Err(reason) => {
+            let mut refusal = refusal(reason, Some(&pool), check);
+            if reason.is_about_a_known_caller() {
+                let headers = Arc::default();
+                refusal.identity = Some(Identity { token, pool, headers, was_cached });
+            }
+            Outcome::Refused(refusal)
+        }
     }
 }
 

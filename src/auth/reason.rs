@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::authorize::Identity;
 use super::key_source::FetchFailure;
 use crate::config::model::Name;
 
@@ -117,6 +118,11 @@ impl Reason {
     pub const fn index(self) -> usize {
         self as usize
     }
+
+    /// Whether the token is good, so that it proves who is calling, and yet does not suffice.
+    pub(super) const fn is_about_a_known_caller(self) -> bool {
+        matches!(self.class(), Class::InsufficientScope)
+    }
 }
 
 /// What the caller is told (RFC 6750 section 3); status and body are made elsewhere.
@@ -142,7 +148,7 @@ pub enum Challenge {
 }
 
 /// A request that goes no further.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Refusal {
     /// Why, for log and metric.
     pub reason: Reason,
@@ -150,6 +156,8 @@ pub struct Refusal {
     pub challenge: Challenge,
     /// Whose token it claimed to be; not proved unless the reason comes after the signature.
     pub pool: Option<Name>,
+    /// Who asked, where the token is good and only its scopes or groups do not suffice.
+    pub identity: Option<Identity>,
     /// What went wrong with the last fetch, when the reason is about keys.
     pub fetch_failure: Option<FetchFailure>,
 }
@@ -175,7 +183,7 @@ impl Refusal {
                 Challenge::Unavailable { retry_after: retry_after.max(Duration::from_secs(1)) }
             }
         };
-        Self { reason, challenge, pool, fetch_failure: None }
+        Self { reason, challenge, pool, identity: None, fetch_failure: None }
     }
 
     /// ALB's `error_reason`.

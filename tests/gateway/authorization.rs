@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::issuer::Key;
+use crate::support::issuer::{CLIENT, Key};
 use crate::support::{Gateway, Issuer, Target, wire};
 
 /// A gateway whose `/orders/*` wants `orders/read`, before one target.
@@ -75,4 +75,32 @@ fn a_token_of_another_key_under_a_known_name_is_refused() {
     let challenge = answer.header("www-authenticate").expect("a challenge");
     assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
     assert!(target.taken().is_empty());
+}
+
+#[test]
+fn the_log_knows_who_was_forbidden_but_believes_no_token_that_is_not_good() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let gateway = Gateway::start(&protected(&issuer, &target));
+    let ask = |path: &str, changes: &serde_json::Value| {
+        let bearer = format!("Bearer {}", issuer.token_with(changes));
+        wire::request(gateway.address(), "GET", path, &[("Authorization", &bearer)]).status
+    };
+    let poor = json!({ "scope": "profile" });
+    assert_eq!(ask("/orders/good", &json!({})), 200);
+    // The first time it is verified, the second time it is known.
+    assert_eq!([ask("/orders/poor", &poor), ask("/orders/poor", &poor)], [403, 403]);
+    assert_eq!(ask("/orders/expired", &json!({ "exp": 1 })), 401);
+    assert_eq!(ask("/orders/client", &json!({ "client_id": "other" })), 401);
+    let lines = gateway.wait_access_log(|lines| lines.len() == 5);
+    let of = |path: &'static str| lines.iter().filter(move |line| line["path"] == path);
+    let subject = of("/orders/good").next().expect("a line")["subject"].clone();
+    assert!(subject.as_str().is_some_and(|digits| digits.len() == 16), "{subject}");
+    for line in of("/orders/poor") {
+        assert_eq!(line["subject"], subject, "{line}");
+        assert_eq!((&line["user_pool"], &line["client_id"]), (&json!("customers"), &json!(CLIENT)));
+        assert_eq!(line["reason"], "scope_missing");
+    }
+    for line in of("/orders/expired").chain(of("/orders/client")) {
+        assert!(line.get("subject").is_none() && line.get("client_id").is_none(), "{line}");
+    }
 }
