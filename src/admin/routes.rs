@@ -187,7 +187,7 @@ async fn refresh_keys(State(admin): State<Admin>, Query(query): Query<RefreshQue
             let status = if is_all_fresh { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
             json_text(status, format!("{}\n", json!({ "user_pools": pools })))
         }
-        Err(error @ RefreshError::UnknownPool) => {
+        Err(error @ RefreshError::UnknownPool { .. }) => {
             Problem::new(StatusCode::NOT_FOUND, error.to_string()).into_response()
         }
     }

@@ -71,7 +71,7 @@ impl View for Gateway {
                 let error = Some("timeout".into());
                 Ok(vec![RefreshedPool { user_pool: "partners".into(), error }])
             }
-            Some(_) => Err(RefreshError::UnknownPool),
+            Some(_) => Err(RefreshError::UnknownPool { known: vec!["customers".into()] }),
         }
     }
 }
@@ -280,7 +280,9 @@ fn keys_are_refreshed_by_pool_or_all() {
     assert_eq!(send("").json()["user_pools"][0]["user_pool"], "customers");
     let stale = send("?user_pool=partners");
     assert_eq!((stale.status, &stale.json()["user_pools"][0]["error"]), (502, &"timeout".into()));
-    assert_eq!(send("?user_pool=nobody").status, 404);
+    let unknown = send("?user_pool=nobody");
+    let detail = "there is no user pool of this name; the file has customers";
+    assert_eq!((unknown.status, &unknown.json()["detail"]), (404, &detail.into()));
 }
 
 #[test]

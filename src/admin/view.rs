@@ -29,7 +29,8 @@ pub trait View: Send + Sync {
     /// end even when the one who asked has gone.
     async fn reload(&self) -> Result<ReloadReport, String>;
 
-    /// Fetches key sets now, of one pool or of all, within the budget of fetches.
+    /// Fetches key sets now, of one pool or of all, within the budget of fetches. Ends with the
+    /// fetches, but does not wait for one that hangs.
     async fn refresh_keys(&self, pool: Option<&str>) -> Result<Vec<RefreshedPool>, RefreshError>;
 }
 
@@ -68,6 +69,13 @@ pub struct RefreshedPool {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RefreshError {
     /// The file has no user pool of this name.
-    #[error("there is no user pool of this name")]
-    UnknownPool,
+    #[error("there is no user pool of this name; the file has {}", list(.known))]
+    UnknownPool {
+        /// The names that it has.
+        known: Vec<String>,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -183,16 +183,18 @@ impl View for AdminView {
     }
 
     async fn refresh_keys(&self, pool: Option<&str>) -> Result<Vec<RefreshedPool>, RefreshError> {
-        let mut refreshed = Vec::new();
-        for known in self.gateway.keys.status(clock::monotonic()) {
-            if pool.is_none_or(|name| *name == *known.pool) {
-                refreshed.push(RefreshedPool { user_pool: known.pool.to_string(), error: None });
-            }
+        let known = self.gateway.keys.status(clock::monotonic());
+        if let Some(name) = pool
+            && !known.iter().any(|known| *known.pool == *name)
+        {
+            let known = known.iter().map(|known| known.pool.to_string()).collect();
+            return Err(RefreshError::UnknownPool { known });
         }
-        if refreshed.is_empty() && pool.is_some() {
-            return Err(RefreshError::UnknownPool);
-        }
-        self.gateway.keys.refresh_all();
-        Ok(refreshed)
+        let refreshed = self.gateway.keys.refresh(pool).await;
+        let told = refreshed.into_iter().map(|(pool, failure)| RefreshedPool {
+            user_pool: pool.to_string(),
+            error: failure.map(|failure| failure.as_str().to_owned()),
+        });
+        Ok(told.collect())
     }
 }

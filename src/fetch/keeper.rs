@@ -18,6 +18,7 @@ use crate::auth::jwks::MAX_BYTES;
 use crate::auth::key_source::{
     Attempt, Change, Due, FetchFailure, Fetched, KeySource, KeyWait, MAX_WAIT,
 };
+use crate::auth::pool::Pool;
 use crate::auth::{Authorizers, PoolStatus};
 use crate::clock;
 use crate::config::model;
@@ -174,13 +175,23 @@ impl KeyKeeper {
         self.authorizers.load().as_ref().is_some_and(|authorizers| authorizers.all_first_sets_in())
     }
 
-    /// Asks for a refresh of every source, within the budget. How many will be attempted.
-    pub fn refresh_all(&self) -> usize {
-        let Some(authorizers) = self.authorizers.load_full() else { return 0 };
+    /// Fetches the key sets of one pool, or of all, within the budget of fetches, and waits for the
+    /// outcome, [`MAX_WAIT`] at most. Which pools these are, and why their keys are not fresh.
+    pub async fn refresh(&self, pool: Option<&str>) -> Vec<(model::Name, Option<FetchFailure>)> {
+        let Some(authorizers) = self.authorizers.load_full() else { return Vec::new() };
+        let pools = authorizers.pools().iter();
+        let pools: Vec<_> =
+            pools.filter(|known| pool.is_none_or(|name| *name == **known.name())).collect();
+        let sources = || pools.iter().flat_map(|pool| pool.issuers()).map(|issuer| issuer.source());
         let now = clock::monotonic();
-        let wanted = authorizers.sources().iter().filter(|source| source.request(now)).count();
+        for source in sources() {
+            source.request(now);
+        }
         self.kick.notify_one();
-        wanted
+        // What the budget does not allow was fetched just now, and is not due either.
+        let is_over = || sources().all(|s| matches!(s.due(clock::monotonic()), Due::At(_)));
+        let _ = tokio::time::timeout(MAX_WAIT, self.until(is_over)).await;
+        pools.iter().map(|pool| (Arc::clone(pool.name()), staleness(pool))).collect()
     }
 
     /// Every pool with the state of its key sources.
@@ -188,6 +199,17 @@ impl KeyKeeper {
     pub fn status(&self, mono: Instant) -> Vec<PoolStatus> {
         self.authorizers.load().as_ref().map_or_else(Vec::new, |a| a.status(mono))
     }
+}
+
+/// Why none of a pool's issuers has fresh keys. One of them is enough, as at the start.
+fn staleness(pool: &Pool) -> Option<FetchFailure> {
+    let mut last = None;
+    for issuer in pool.issuers() {
+        let hangs = issuer.source().due(clock::monotonic()) == Due::InFlight;
+        let failure = issuer.source().last_failure();
+        last = Some(failure.or(hangs.then_some(FetchFailure::Timeout))?);
+    }
+    last
 }
 
 /// Reads a key set from a regular file, no further than a key set may be long.

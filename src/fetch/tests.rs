@@ -156,7 +156,8 @@ async fn first_keys_are_fetched_at_the_start_and_make_the_gateway_ready() {
     assert!(status[0].is_ready);
     assert_eq!(status[0].issuers[0].1.keys[0].0, "access=");
     // Nothing more is asked within the budget.
-    assert_eq!(keeper.refresh_all(), 0);
+    assert_eq!(keeper.refresh(None).await, [(status[0].pool.clone(), None)]);
+    assert_eq!(keeper.status(monotonic())[0].issuers[0].1.attempts, 1);
     stop.send(true).unwrap();
     running.await.unwrap();
 }

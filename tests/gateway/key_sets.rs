@@ -302,6 +302,56 @@ fn kept_keys_that_were_stale_already_or_were_tampered_with_are_not_used() {
     assert_eq!(ask(&gateway, &issuer.token()).status, 503);
 }
 
+#[test]
+fn an_operator_has_the_keys_of_one_pool_fetched_and_is_told_what_came_of_it() {
+    let issuers = [Issuer::start(), Issuer::start(), Issuer::start()];
+    let target = Target::start();
+    let file = of_many(&issuers, &target).replace(
+        "admin: { address: 127.0.0.1:0 }",
+        "admin: { address: 127.0.0.1:0, token: \"${env:ADMIN_TOKEN}\" }",
+    );
+    let gateway = Start::with(&file).env("ADMIN_TOKEN", "right-right-right-right").run();
+    let bearer = [("Authorization", "Bearer right-right-right-right")];
+    let refresh = |query: &str, headers: &[(&str, &str)]| {
+        wire::request(gateway.admin(), "POST", &format!("/keys/refresh{query}"), headers)
+    };
+    let fetches = || [0, 1, 2].map(|n: usize| issuers[n].fetches());
+    for pool in ["p0", "p1", "p2"] {
+        wait_for_budget(&gateway, pool);
+    }
+    assert_eq!(refresh("?user_pool=p1", &[]).status, 401);
+    assert_eq!(refresh("?user_pool=p1", &[("Authorization", "Bearer wrong")]).status, 401);
+    let unknown = refresh("?user_pool=p", &bearer);
+    assert_eq!(unknown.status, 404);
+    let detail = "there is no user pool of this name; the file has p0, p1, p2";
+    assert_eq!(unknown.json()["detail"], detail);
+    assert_eq!(fetches(), [1, 1, 1]);
+
+    let new = Key::number(1);
+    issuers[1].serve(std::slice::from_ref(&new));
+    let fresh = refresh("?user_pool=p1", &bearer);
+    let told = json!({ "user_pools": [{ "user_pool": "p1", "error": null }] });
+    assert_eq!((fresh.status, fresh.json()), (200, told.clone()));
+    assert_eq!(fetches(), [1, 2, 1]);
+    assert_eq!(source(&gateway, "p1")["kids"], json!([new.kid]), "in force when it is told");
+    let again = refresh("?user_pool=p1", &bearer);
+    assert_eq!((again.status, again.json()), (200, told));
+    assert_eq!(fetches(), [1, 2, 1], "the budget is not the operator's to exceed");
+
+    issuers[0].set(Mode::Hang);
+    issuers[2].set(Mode::Say(500, "text/plain", Vec::new()));
+    let failed = refresh("?user_pool=p2", &bearer);
+    let told = json!({ "user_pools": [{ "user_pool": "p2", "error": "status" }] });
+    assert_eq!((failed.status, failed.json()), (502, told));
+    assert_eq!(fetches(), [1, 2, 2]);
+    let all = refresh("", &bearer);
+    assert_eq!(all.status, 502);
+    let errors = all.json()["user_pools"].as_array().expect("pools").clone();
+    let errors: Vec<&Value> = errors.iter().map(|pool| &pool["error"]).collect();
+    assert_eq!(errors, [&json!("timeout"), &json!(null), &json!("status")]);
+    assert_eq!(ask(&gateway, &issuers[0].token()).status, 200, "the keys before go on");
+}
+
 /// Resident memory of a process in KiB.
 fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
