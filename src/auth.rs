@@ -8,6 +8,7 @@
 //! the key, `verify` proves it, `policy` judges it by pool and rule, `headers` hands its claims on.
 
 mod authorize;
+mod authorizers;
 pub mod cache;
 pub mod claims;
 mod extract;
@@ -21,7 +22,8 @@ pub mod reason;
 mod token;
 pub mod verify;
 
-pub use authorize::{Authorizers, Identity, Outcome, Patience, PoolStatus};
+pub use authorize::{Identity, Outcome, Patience};
+pub use authorizers::{Authorizers, PoolStatus};
 pub use policy::CompiledValidation;
 pub use reason::{Challenge, Reason, Refusal};
 pub use verify::VerifiedToken;
