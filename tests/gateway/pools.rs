@@ -1,10 +1,14 @@
 //! Several pools and issuers behind one rule: a token's `iss` chooses who judges it, and by which
 //! profile.
 
+use aws_lc_rs::signature::{
+    RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA512,
+    RsaEncoding,
+};
 use serde_json::{Value, json};
 
 use crate::support::Verdict::{Invalid, Passes, WantsGroup, WantsScope};
-use crate::support::issuer::{CLIENT, Key, payload};
+use crate::support::issuer::{CLIENT, Key, Mode, payload};
 use crate::support::{Gateway, Issuer, Target, Trials};
 
 /// A gateway of these `user_pools`, with a rule for each name and its `jwt_validation`.
@@ -183,6 +187,41 @@ fn a_cognito_pool_has_two_issuers_unless_the_file_names_one() {
     }
     trials.hold(&gateway, &target);
     assert_eq!(issuer.fetches(), 1, "one place of keys is asked once, whoever shares it");
+}
+
+#[test]
+fn where_a_pool_allows_several_algorithms_the_key_says_which_is_its_own() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let pool = format!("{}    algorithms: [RS256, RS512, PS256]\n", issuer.pool("first"));
+    // One key says RS256, the other says nothing.
+    let (bound, free) = (Key::number(0), Key::number(1));
+    let mut unbound = free.jwk();
+    unbound.as_object_mut().expect("a key").remove("alg");
+    let keys = json!({ "keys": [bound.jwk(), unbound] }).to_string().into_bytes();
+    issuer.set(Mode::Say(200, "application/json", keys));
+    let gateway = gateway(&pool, &[("orders", "user_pools: [first]")], &target);
+    let claims = issuer.claims().to_string();
+    let wrong = Invalid("algorithm_not_allowed");
+    let algorithms: [(&str, &'static dyn RsaEncoding, _, _); 5] = [
+        ("RS256", &RSA_PKCS1_SHA256, Passes, Passes),
+        ("RS512", &RSA_PKCS1_SHA512, wrong, Passes),
+        ("PS256", &RSA_PSS_SHA256, wrong, Passes),
+        ("RS384", &RSA_PKCS1_SHA384, wrong, wrong),
+        ("PS512", &RSA_PSS_SHA512, wrong, wrong),
+    ];
+    let mut trials = Trials::new();
+    for (alg, algorithm, of_bound, of_free) in algorithms {
+        for (key, verdict) in [(&bound, of_bound), (&free, of_free)] {
+            let header = json!({ "alg": alg, "kid": key.kid }).to_string();
+            let token = key.sign_as(algorithm, header, &claims);
+            trials.token(&format!("{alg} by {}", key.kid), token, verdict);
+        }
+        // What the header says is what is checked.
+        let header = json!({ "alg": "RS256", "kid": free.kid }).to_string();
+        let verdict = if alg == "RS256" { Passes } else { Invalid("signature_invalid") };
+        trials.token(alg, free.sign_as(algorithm, header, &claims), verdict);
+    }
+    trials.hold(&gateway, &target);
 }
 
 #[test]
