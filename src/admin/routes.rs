@@ -170,8 +170,9 @@ async fn reload(State(admin): State<Admin>) -> Response {
     }
 }
 
-/// `?user_pool=NAME`; all pools without.
+/// `?user_pool=NAME`; all pools without. A misspelt key does not mean all of them.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RefreshQuery {
     user_pool: Option<String>,
 }

@@ -325,6 +325,7 @@ fn an_operator_has_the_keys_of_one_pool_fetched_and_is_told_what_came_of_it() {
     assert_eq!(unknown.status, 404);
     let detail = "there is no user pool of this name; the file has p0, p1, p2";
     assert_eq!(unknown.json()["detail"], detail);
+    assert_eq!(refresh("?pool=p1", &bearer).status, 400, "not all of them by mistake");
     assert_eq!(fetches(), [1, 1, 1]);
 
     let new = Key::number(1);
