@@ -5,6 +5,7 @@
 //! everything a client may be slow with, and draining. Nothing here knows what a request means.
 
 mod chunked;
+mod descriptors;
 mod facts;
 mod guarded;
 pub mod head;
@@ -21,6 +22,7 @@ mod websocket;
 mod tests;
 
 pub use self::chunked::ChunkError;
+pub use self::descriptors::Shares;
 pub use self::facts::{BodyRefusal, ConnectionFacts, HttpVersion, TlsFacts};
 pub use self::http2::prepare;
 pub use self::listener::{BindError, BoundListener, ListenerHandle, ListenerSettings, bind};

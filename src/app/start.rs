@@ -20,7 +20,7 @@ use super::reload::Reloader;
 use super::stop::StopSignal;
 use crate::config::Loaded;
 use crate::config::model::{Config, LogDestination};
-use crate::connection::{self, BindError, ListenerService, ListenerSettings};
+use crate::connection::{self, BindError, ListenerService, ListenerSettings, Shares};
 use crate::fetch::{ClientError, HttpClient, KeyKeeper, KeyStore, Limits, StoreError};
 use crate::proxy;
 use crate::snapshot::Snapshot;
@@ -32,7 +32,7 @@ use crate::tls::{self, CertificateWatch, TlsError};
 
 /// Requests that could not be sent on at first are tried once more.
 const MAX_TRIES: usize = 2;
-/// Kept connections to all targets, per worker thread.
+/// Kept connections to all targets, per worker thread, where descriptors allow it.
 const KEPT_CONNECTIONS: usize = 1024;
 
 /// Something that runs beside the gateway in the same process, such as the demo's targets.
@@ -106,7 +106,9 @@ pub fn run(
     tasks: Vec<Task>,
 ) -> Result<(), StartError> {
     let config = loaded.config.clone();
-    let server = server(&config);
+    let threads = threads(&config);
+    let shares = Shares::of_process(KEPT_CONNECTIONS * threads);
+    let server = server(threads, shares);
     let gateway = Arc::new(gateway(loaded.config, metrics)?);
 
     let proxy = proxy::Gateway {
@@ -120,7 +122,7 @@ pub fn run(
     let mut http = HttpProxy::new(proxy, Arc::clone(&server.configuration));
     http.handle_init_modules();
     connection::prepare(&mut http, longest_idle(&config));
-    let mut service = ListenerService::new(Arc::new(http));
+    let mut service = ListenerService::new(Arc::new(http), shares.clients);
 
     let mut handles = Vec::with_capacity(config.listeners.len());
     let mut certificates = Vec::new();
@@ -168,10 +170,13 @@ fn longest_idle(config: &Config) -> Duration {
     config.listeners.iter().map(|listener| listener.idle_timeout).max().unwrap_or_default()
 }
 
-fn server(config: &Config) -> Server {
-    let threads = config.threads.unwrap_or_else(|| {
+fn threads(config: &Config) -> usize {
+    config.threads.unwrap_or_else(|| {
         std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
-    });
+    })
+}
+
+fn server(threads: usize, shares: Shares) -> Server {
     let mut server = Server::new_with_opt_and_conf(
         None,
         ServerConf {
@@ -179,7 +184,8 @@ fn server(config: &Config) -> Server {
             // The whole drain is ours and over when Pingora hears of the end.
             grace_period_seconds: Some(0),
             graceful_shutdown_timeout_seconds: Some(0),
-            upstream_keepalive_pool_size: KEPT_CONNECTIONS,
+            // Pingora multiplies it by `threads`.
+            upstream_keepalive_pool_size: (shares.kept / threads.max(1)).max(1),
             max_retries: MAX_TRIES,
             ..ServerConf::default()
         },

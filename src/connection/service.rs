@@ -24,8 +24,6 @@ use super::newcomer::Newcomer;
 use super::stats::ConnectionStats;
 use super::watch::{Book, Drain, Place, Timing};
 
-/// Descriptors kept for what is not a client: logs, admin, key sets, probes, the file itself.
-const RESERVE: usize = 64;
 /// How long to wait when the system has no descriptor or memory for a connection.
 const RESPITE: Duration = Duration::from_millis(100);
 
@@ -47,26 +45,22 @@ impl<A> ListenerService<A>
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
-    /// A service that leads requests to `app`, which is the `HttpProxy`.
+    /// A service that leads requests to `app`, which is the `HttpProxy`, on so many connections at
+    /// a time ([`Shares::clients`](super::Shares)).
     #[must_use]
-    pub fn new(app: Arc<A>) -> Self {
-        Self::with_timing(app, Timing::default())
+    pub fn new(app: Arc<A>, budget: usize) -> Self {
+        Self::with_timing(app, budget, Timing::default())
     }
 
-    pub(super) fn with_timing(app: Arc<A>, timing: Timing) -> Self {
+    pub(super) fn with_timing(app: Arc<A>, budget: usize, timing: Timing) -> Self {
         Self {
             app,
             book: Book::new(timing),
             listeners: Vec::new(),
             settings: Vec::new(),
             addresses: Vec::new(),
-            budget: connection_budget(descriptor_limit()),
+            budget,
         }
-    }
-
-    #[cfg(test)]
-    pub(super) fn set_budget(&mut self, connections: usize) {
-        self.budget = connections;
     }
 
     /// Adds a listener; the first is number 0 in [`super::ConnectionFacts::listener`].
@@ -252,23 +246,4 @@ where
 /// No descriptor, or no memory, for one more socket.
 fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
-}
-
-/// Client connections at a time: each may need a target's connection beside its own.
-pub(super) fn connection_budget(descriptors: usize) -> usize {
-    (descriptors.saturating_sub(RESERVE) / 2).clamp(16, Semaphore::MAX_PERMITS)
-}
-
-/// The soft limit on open files, or 1024 where it cannot be read.
-fn descriptor_limit() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    parse_descriptor_limit(&limits).unwrap_or(1024)
-}
-
-pub(super) fn parse_descriptor_limit(limits: &str) -> Option<usize> {
-    let line = limits.lines().find(|line| line.starts_with("Max open files"))?;
-    match line.split_whitespace().nth(3)? {
-        "unlimited" => Some(usize::MAX),
-        number => number.parse().ok(),
-    }
 }

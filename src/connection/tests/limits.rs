@@ -2,7 +2,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::support::{Gateway, PATIENCE, settings, timing};
-use crate::connection::{BindError, ListenerSettings, bind};
+use crate::connection::descriptors::parse_limit;
+use crate::connection::{BindError, ListenerSettings, Shares, bind};
 
 #[tokio::test]
 async fn a_slow_head_is_answered_408_at_the_deadline() {
@@ -141,15 +142,20 @@ async fn without_descriptors_accepting_pauses_and_goes_on() {
 }
 
 #[test]
-fn the_budget_leaves_descriptors_for_targets_and_for_ourselves() {
+fn the_shares_leave_descriptors_for_targets_and_for_ourselves() {
     let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
                   Max open files            256                  4096                 files     \n";
-    assert_eq!(super::super::service::parse_descriptor_limit(limits), Some(256));
-    assert_eq!(super::super::service::connection_budget(256), 96);
-    assert_eq!(super::super::service::connection_budget(10), 16);
-    assert_eq!(super::super::service::connection_budget(1_048_576), 524_256);
+    assert_eq!(parse_limit(limits), Some(256));
     let unlimited = "Max open files            unlimited            unlimited            files";
-    assert!(super::super::service::parse_descriptor_limit(unlimited).is_some());
+    assert_eq!(parse_limit(unlimited), Some(usize::MAX));
+    assert_eq!(Shares::of(256, 2048), Shares { clients: 72, kept: 48 });
+    assert_eq!(Shares::of(65_536, 2048), Shares { clients: 31_712, kept: 2048 });
+    assert_eq!(Shares::of(10, 2048), Shares { clients: 16, kept: 0 });
+    for limit in [128, 1024, 20_000, 1_048_576] {
+        let shares = Shares::of(limit, 2048);
+        assert!(2 * shares.clients + shares.kept + 64 <= limit, "{limit}: {shares:?}");
+    }
+    assert!(Shares::of(usize::MAX, 2048).clients > 1_000_000);
 }
 
 #[test]

@@ -120,10 +120,8 @@ impl Gateway {
         let mut proxy = HttpProxy::new(forwarder, Arc::new(ServerConf::default()));
         proxy.handle_init_modules();
         prepare(&mut proxy, settings.idle_timeout);
-        let mut service = ListenerService::with_timing(Arc::new(proxy), timing);
-        if let Some(budget) = budget {
-            service.set_budget(budget);
-        }
+        let budget = budget.unwrap_or(1000);
+        let mut service = ListenerService::with_timing(Arc::new(proxy), budget, timing);
         let bound = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = bound.address();
         let handle = service.add(bound, settings);

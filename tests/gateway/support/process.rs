@@ -37,6 +37,7 @@ pub struct Start {
     folder: TempDir,
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
+    before: Option<String>,
     wait_ready: bool,
 }
 
@@ -45,7 +46,13 @@ impl Start {
     pub fn with(yaml: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         std::fs::write(folder.path().join("routes.yaml"), yaml).expect("routes.yaml is written");
-        Self { folder, environment: Vec::new(), arguments: Vec::new(), wait_ready: true }
+        Self {
+            folder,
+            environment: Vec::new(),
+            arguments: Vec::new(),
+            before: None,
+            wait_ready: true,
+        }
     }
 
     /// Puts a file beside `routes.yaml`.
@@ -57,6 +64,17 @@ impl Start {
     /// Sets a variable of its environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Lets it have so many descriptors.
+    pub fn descriptors(self, most: usize) -> Self {
+        self.after(&format!("ulimit -n {most}"))
+    }
+
+    /// Runs a line of shell in the process that becomes the gateway. `$FOLDER` holds `routes.yaml`.
+    pub fn after(mut self, line: &str) -> Self {
+        self.before = Some(line.to_owned());
         self
     }
 
@@ -76,12 +94,22 @@ impl Start {
 
     /// Starts it; tells when it ends instead of serving.
     pub fn try_run(self) -> Result<Gateway, Refused> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        let mut command = match &self.before {
+            None => Command::new(env!("CARGO_BIN_EXE_portcullis")),
+            Some(line) => {
+                let mut shell = Command::new("sh");
+                let line = format!("{line} && exec \"$0\" \"$@\"");
+                shell.arg("-c").arg(line).arg(env!("CARGO_BIN_EXE_portcullis"));
+                shell
+            }
+        };
+        let mut child = command
             .arg("run")
             .arg(self.folder.path().join("routes.yaml"))
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("PORTCULLIS_LOG_FORMAT", "json")
+            .env("FOLDER", self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::from(
                 std::fs::File::create(self.folder.path().join("access.log")).expect("a file"),
@@ -135,6 +163,25 @@ impl Gateway {
     pub fn address(&self) -> SocketAddr {
         assert_eq!(self.listeners.len(), 1, "several listeners: {:?}", self.listeners);
         *self.listeners.values().next().expect("one")
+    }
+
+    /// Where the admin listener listens.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Processor time that it has used so far.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("a child");
+        // utime and stime, in hundredths of a second: the 12th and 13th after the name.
+        let fields = stat.rsplit_once(')').expect("a name").1.split_whitespace();
+        let ticks: u64 = fields.skip(11).take(2).map(|n| n.parse::<u64>().expect("ticks")).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// Descriptors that it has open.
+    pub fn open_descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a child").count()
     }
 
     /// Its process id.
@@ -209,6 +256,12 @@ impl Gateway {
     /// All that it said so far.
     pub fn said(&self) -> String {
         self.seen.join("\n")
+    }
+
+    /// All lines that it has logged so far.
+    pub fn log(&mut self) -> &[String] {
+        self.seen.extend(self.log.try_iter());
+        &self.seen
     }
 
     /// The access log so far, one JSON value a line.
