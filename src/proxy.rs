@@ -96,8 +96,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
-        self.prepare_response(session, response, context);
-        Ok(())
+        self.prepare_response(session, response, context)
     }
 
     async fn response_trailer_filter(

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use ::http::HeaderName;
 use ::http::header::CONNECTION;
-use pingora_error::Result;
+use ::http::{HeaderMap, HeaderName};
+use pingora_error::ErrorType::InvalidHTTPHeader;
+use pingora_error::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
@@ -12,6 +13,7 @@ use super::Gateway;
 use super::context::Context;
 use crate::answer::Answer;
 use crate::connection::ConnectionFacts;
+use crate::http::limits::MAX_HEADERS;
 
 /// How long the rest of a body may take that nobody will read, so that the client sees the answer
 /// before the connection is reset.
@@ -43,12 +45,21 @@ pub(super) async fn send(session: &mut Session, answer: &Answer, close: bool) ->
 
 impl Gateway {
     /// Takes out of a target's answer what only we may say.
+    ///
+    /// # Errors
+    ///
+    /// The head is larger than a request's may be. Pingora takes 1 MiB, and a client may not.
     pub(super) fn prepare_response(
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
-    ) {
+    ) -> Result<()> {
+        if header_bytes(&response.headers) > MAX_HEADERS {
+            return Err(
+                Error::explain(InvalidHTTPHeader, "the target's head is too large").into_up()
+            );
+        }
         if context.first_byte.is_none() && !response.status.is_informational() {
             context.first_byte = Some(context.elapsed());
         }
@@ -63,5 +74,11 @@ impl Gateway {
             response.remove_header(&CONNECTION);
             session.set_keepalive(None);
         }
+        Ok(())
     }
+}
+
+/// Header lines as HTTP/1 writes them, in bytes.
+fn header_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
 }

@@ -52,6 +52,12 @@ fn post(gateway: &Gateway, path: &str, body: &str) -> Response {
     connection.read()
 }
 
+/// An answer whose head is a little over 64 KiB, in so many fields.
+fn large(fields: usize) -> String {
+    let field = format!("X: {}\r\n", "x".repeat(64 * 1024 / fields));
+    format!("HTTP/1.1 200 OK\r\n{}Content-Length: 2\r\n\r\nok", field.repeat(fields))
+}
+
 #[test]
 fn bad_answers_of_a_target_are_502_and_never_reach_the_client() {
     let huge = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(2_000_000));
@@ -67,6 +73,8 @@ fn bad_answers_of_a_target_are_502_and_never_reach_the_client() {
         ("no length", b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok".to_vec()),
         ("a name with a space", b"HTTP/1.1 200 OK\r\nX Y: 1\r\nContent-Length: 0\r\n\r\n".to_vec()),
         ("a huge head", huge.into_bytes()),
+        ("a value over 64 KiB", large(1).into_bytes()),
+        ("many values that are 64 KiB together", large(80).into_bytes()),
     ];
     for (what, answer) in answers {
         let target = Target::speaking(move |_, stream| {
