@@ -4,6 +4,7 @@
 //! engine says: an answer of our own, a wait for a key set, or a forwarding plan.
 
 mod context;
+mod fail_point;
 mod failure;
 mod forward;
 mod record;
@@ -23,6 +24,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 pub use self::context::Context;
+use self::fail_point::Place;
 use crate::fetch::KeyKeeper;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::AccessLog;
@@ -58,6 +60,7 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        fail_point::pass(Place::Request, session);
         self.receive(session, context).await
     }
 
@@ -96,6 +99,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
+        fail_point::pass(Place::Answer, session);
         self.prepare_response(session, response, context)
     }
 

@@ -10,6 +10,7 @@ mod commands;
 mod exhaustion;
 mod grpc;
 mod key_sets;
+mod panics;
 mod pools;
 mod reload;
 mod shutdown;
