@@ -1,6 +1,7 @@
 //! What the gateway tests stand on: the real process, raw clients, targets and issuers.
 
 pub mod issuer;
+pub mod names;
 pub mod process;
 pub mod target;
 pub mod tls;
