@@ -51,7 +51,7 @@ pub enum Refusal {
     /// The target did not answer in time.
     #[error("the target did not answer in time")]
     TargetTimeout,
-    /// Too much is in flight.
+    /// There is no descriptor, port or memory for what the request needs.
     #[error("the gateway is overloaded")]
     Overloaded,
     /// A fault of ours.

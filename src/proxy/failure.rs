@@ -39,8 +39,9 @@ fn judge(
     phase: Phase,
     reused: bool,
 ) -> Box<Error> {
-    context.cause = classify(&error, phase).map(refusal_of);
-    let may_retry = classify(&error, phase).is_some_and(|cause| {
+    let cause = classify(&error, phase);
+    context.cause = cause.map(refusal_of);
+    let may_retry = cause.is_some_and(|cause| {
         let attempt = Attempt {
             idempotent: session.req_header().method.is_idempotent(),
             reused,
@@ -50,7 +51,10 @@ fn judge(
         };
         may_retry(cause, attempt)
     });
-    if let Some(chosen) = context.chosen.as_ref().filter(|_| context.cause.is_some()) {
+    // That we have no socket left is not the target's failure.
+    if let Some(chosen) = &context.chosen
+        && cause.is_some_and(|cause| cause != Cause::Exhausted)
+    {
         chosen.failed();
     }
     error.set_retry(may_retry);
@@ -65,7 +69,7 @@ const fn refusal_of(cause: Cause) -> Refusal {
             Refusal::TargetUnreachable
         }
         Cause::ConnectTimeout => Refusal::TargetConnectTimeout,
-        Cause::Exhausted => Refusal::Internal,
+        Cause::Exhausted => Refusal::Overloaded,
         Cause::Closed | Cause::Refused | Cause::SendFailed | Cause::Broken => {
             Refusal::TargetBrokeOff
         }

@@ -40,11 +40,10 @@ impl Cause {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::NoTarget => 503,
+            Self::NoTarget | Self::Exhausted => 503,
             Self::ConnectTimeout | Self::Vanished | Self::SendTimeout | Self::ResponseTimeout => {
                 504
             }
-            Self::Exhausted => 500,
             Self::ConnectRefused
             | Self::ConnectUnreachable
             | Self::TlsFailed

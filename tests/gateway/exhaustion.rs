@@ -85,6 +85,47 @@ fn kept_connections_of_many_groups_leave_descriptors_for_new_ones() {
     assert!(target.connections() > AT_ONCE, "each group has connections of its own");
 }
 
+#[test]
+fn with_hardly_any_descriptors_what_cannot_be_served_is_told_so_and_the_rest_is_served() {
+    const CLIENTS: usize = 14;
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = parking_lot::Mutex::new(held);
+    let target = Target::speaking(move |received, stream| {
+        use std::io::Write;
+        if received.target() == "/held" {
+            // Until the other end is gone.
+            let _: Result<(), _> = held.lock().recv();
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_ok()
+    });
+    // Fewer than its own files, sixteen clients and a target's connection for each.
+    let base = Gateway::start(&open_to(target.address(), "")).open_descriptors();
+    let start = Start::with(&open_to(target.address(), "")).descriptors(base + CLIENTS + 6);
+    let gateway = start.run();
+    let mut clients: Vec<Connection> =
+        (0..CLIENTS).map(|_| Connection::open(gateway.address())).collect();
+    // Accepted all, so that it is their targets for whom nothing is left.
+    eventually("all are accepted", || {
+        (gateway.metric("portcullis_connections") == Some(CLIENTS as f64)).then_some(())
+    });
+    for client in &mut clients {
+        client.send("GET /held HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    eventually("some are refused", || {
+        assert_eq!(gateway.ask_admin("/livez").status, 200);
+        let refused = gateway.metric_sum("portcullis_requests_refused_total", &["overloaded"]);
+        (refused >= 1.0).then_some(())
+    });
+    drop(release);
+    let answers: Vec<u16> = clients.iter_mut().map(|client| client.read().status).collect();
+    assert!(answers.iter().all(|status| [200, 503].contains(status)), "{answers:?}");
+    assert!(answers.contains(&200) && answers.contains(&503), "{answers:?}");
+    drop(clients);
+    eventually("all is well again", || {
+        (wire::get(gateway.address(), "/x").status == 200).then_some(())
+    });
+}
+
 /// Names and labels of all series, without values.
 fn series(gateway: &Gateway) -> BTreeSet<String> {
     let text = gateway.ask_admin("/metrics").text();
@@ -173,5 +214,97 @@ fn slow_scrapers_do_not_keep_a_quick_one_or_requests_waiting_and_leave_nothing_b
     drop(scrapers);
     eventually("the descriptors are free again", || {
         (gateway.open_descriptors() <= before + 2).then_some(())
+    });
+}
+
+#[test]
+fn crafted_tokens_and_paths_cost_no_more_than_their_length() {
+    const TIMES: u32 = 20;
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let yaml = protected(&issuer, &target).replace(
+        "    rules:\n",
+        "    rules:\n      - name: stars\n        \
+         conditions: { path_pattern: ['/*a*a*a*a*a*a*a*a*b', '/*?a?a*?a?a*?a?a*?b', '/*aaaab*aaaab'] }\n        \
+         fixed_response: { status_code: 418 }\n",
+    );
+    let gateway = Gateway::start(&yaml);
+    let good = issuer.token();
+    let parts: Vec<&str> = good.split('.').collect();
+    let [header, payload, signature] = parts[..] else { panic!("three parts") };
+    let encode = |text: String| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+    };
+    let many = |n: usize, member: &dyn Fn(usize) -> String| -> String {
+        (0..n).map(member).collect::<Vec<_>>().join(",")
+    };
+    let deep = |n: usize| format!("{{\"a\":{}{}}}", "[".repeat(n), "]".repeat(n));
+    let tokens = [
+        ("dots", ".".repeat(15_000)),
+        ("a long header", format!("{}.{payload}.{signature}", "A".repeat(14_000))),
+        ("a deep header", format!("{}.{payload}.{signature}", encode(deep(1_400)))),
+        ("a deep payload", format!("{header}.{}.{signature}", encode(deep(5_000)))),
+        (
+            "many members",
+            format!(
+                "{header}.{}.{signature}",
+                encode(format!("{{{}}}", many(900, &|n| format!("\"m{n}\":{n}"))))
+            ),
+        ),
+        (
+            "one member again and again",
+            format!(
+                "{header}.{}.{signature}",
+                encode(format!("{{{}}}", many(1_500, &|_| "\"a\":1".to_owned())))
+            ),
+        ),
+        ("a long number", format!("{header}.{}.{signature}", encode("9".repeat(10_000)))),
+        ("a long signature", format!("{header}.{payload}.{}", "A".repeat(14_000))),
+    ];
+    let path = |path: String| ("a long path", path, String::new());
+    let mut requests = vec![
+        path(format!("/{}", "a".repeat(15_000))),
+        path("/ab".repeat(5_000)),
+        path(format!("/open/{}", "%41".repeat(5_000))),
+        path(format!("/open/x{}", "/./x/..".repeat(2_000))),
+        path(format!("/open/x?{}", "a=b&".repeat(3_700))),
+    ];
+    requests.extend(tokens.map(|(what, token)| {
+        (what, "/orders/1".to_owned(), format!("Authorization: Bearer {token}\r\n"))
+    }));
+    for (what, path, header) in requests {
+        let before = gateway.processor_time();
+        let mut connection = Connection::open(gateway.address());
+        for _ in 0..TIMES {
+            connection.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n{header}\r\n"));
+            let answer = connection.read();
+            assert!([200, 400, 401, 404, 418].contains(&answer.status), "{what}: {answer:?}");
+            if answer.header("connection") == Some("close") {
+                connection = Connection::open(gateway.address());
+            }
+        }
+        // What costs the square of its length takes more even in an optimized build.
+        let each = gateway.processor_time().saturating_sub(before) / TIMES;
+        assert!(each < Duration::from_millis(50), "{what}: {each:?}");
+    }
+}
+
+#[test]
+fn a_token_over_the_limit_is_refused_however_well_it_is_signed() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let yaml = protected(&issuer, &target)
+        .replace("    app_clients:", "    max_token_size: 2KiB\n    app_clients:");
+    let gateway = Gateway::start(&yaml);
+    for (length, status) in [(100, 200), (2_000, 401)] {
+        let token = issuer.token_with(&json!({ "padding": "p".repeat(length) }));
+        let bearer = format!("Bearer {token}");
+        let headers = [("Authorization", bearer.as_str())];
+        let answer = wire::request(gateway.address(), "GET", "/orders/1", &headers);
+        assert_eq!(answer.status, status, "{} bytes", token.len());
+    }
+    eventually("the reason is counted", || {
+        let reason = ["token_too_large"];
+        let refused = gateway.metric_sum("portcullis_authorizations_total", &reason);
+        (refused == 1.0).then_some(())
     });
 }
