@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use pingora_core::protocols::http::ServerSession;
@@ -67,6 +67,12 @@ impl ConnectionFacts {
     /// recorded as malformed, since no hook will ever see it.
     pub fn request_began(&self) {
         self.life.began.store(true, Relaxed);
+    }
+
+    /// Longest silence of this client.
+    #[must_use]
+    pub fn idle_timeout(&self) -> Duration {
+        self.settings.idle_timeout
     }
 
     /// Whether this connection shall take no further request: it is being drained, or it is older

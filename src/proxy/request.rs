@@ -12,7 +12,7 @@ use super::Gateway;
 use super::context::{Begun, Context, InFlight};
 use crate::auth::Patience;
 use crate::clock;
-use crate::connection::ConnectionFacts;
+use crate::connection::{ConnectionFacts, HttpVersion};
 use crate::engine::{self, Decision, Moment, Request, Step};
 use crate::http::{Received, Scheme};
 use crate::snapshot::Snapshot;
@@ -29,9 +29,12 @@ impl Gateway {
             return Error::e_explain(ErrorType::InternalError, "a session without a connection");
         };
         facts.request_began();
+        // The watch sees a connection that takes nothing, but not one stream of many that does.
+        let write_timeout = (facts.http == HttpVersion::Http2).then(|| facts.idle_timeout());
         context.in_flight = Some(InFlight::begin(&self.metrics));
         let listener = facts.listener;
         let scheme = if facts.tls.is_some() { Scheme::Https } else { Scheme::Http };
+        session.set_write_timeout(write_timeout);
         let mono = clock::monotonic();
         context.max_body =
             snapshot.listeners.get(listener).map_or(0, |listener| listener.max_request_body);

@@ -95,7 +95,8 @@ async fn tls(
     connector.connect(name, tcp).await.expect("a handshake")
 }
 
-async fn connect(gateway: SocketAddr, authority: &Authority) -> h2::client::SendRequest<Bytes> {
+/// An HTTP/2 client of `a.test`.
+pub async fn connect(gateway: SocketAddr, authority: &Authority) -> h2::client::SendRequest<Bytes> {
     let stream = tls(gateway, authority, "h2").await;
     let (requests, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
     tokio::spawn(connection);

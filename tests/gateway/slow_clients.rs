@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
+use crate::grpc::connect;
+use crate::support::tls::Authority;
 use crate::support::{Connection, Gateway, Start, Target, eventually, wire};
 use crate::targets::resident;
 
@@ -148,27 +150,80 @@ fn bodies_that_stop_are_given_up_and_their_targets_connections_let_go() {
     assert!(slow.into_iter().all(|request| !whole(&request.body)));
 }
 
+/// A target whose `/large` has no end in sight.
+struct Pouring {
+    target: Target,
+    poured: Arc<AtomicUsize>,
+    stopped: Arc<AtomicUsize>,
+}
+
+impl Pouring {
+    fn start() -> Self {
+        let (poured, stopped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (count, ends) = (Arc::clone(&poured), Arc::clone(&stopped));
+        let target = Target::speaking(move |received, stream| {
+            if received.target() != "/large" {
+                return stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_ok();
+            }
+            let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n";
+            let block = [7; 64 * 1024];
+            let mut is_open = stream.write_all(head).is_ok();
+            while is_open {
+                is_open = stream.write_all(&block).is_ok();
+                count.fetch_add(block.len(), Ordering::Relaxed);
+            }
+            ends.fetch_add(1, Ordering::Relaxed);
+            false
+        });
+        Self { target, poured, stopped }
+    }
+
+    /// Answers that the gateway has let go of.
+    fn stopped(&self) -> usize {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http2_streams_that_are_not_read_are_cut_off_too() {
+    const STREAMS: usize = 20;
+    let pouring = Pouring::start();
+    let authority = Authority::new();
+    let pair = authority.issue(&["a.test"]);
+    let listener = "    idle_timeout: 1s\n    \
+                    tls: { certificates: [{ certificate: a.pem, private_key: a.key }] }\n";
+    let gateway = Start::with(&open_to(pouring.target.address(), listener))
+        .file("a.pem", pair.certificate)
+        .file("a.key", pair.private_key)
+        .run();
+    let mut client = connect(gateway.address(), &authority).await;
+    let mut held = Vec::new();
+    for _ in 0..STREAMS {
+        let request = http::Request::get("https://a.test/large").body(()).expect("a request");
+        client = client.ready().await.expect("room for a stream");
+        let (answer, _) = client.send_request(request, true).expect("sent");
+        held.push(answer.await.expect("an answer"));
+    }
+    eventually("the target is let go of by all", || (pouring.stopped() == STREAMS).then_some(()));
+    for answer in held {
+        let mut body = answer.into_body();
+        let mut received = 0;
+        while let Some(Ok(data)) = body.data().await {
+            received += data.len();
+        }
+        assert!(received < 1_000_000, "{received} bytes came without being asked for");
+    }
+    let request = http::Request::get("https://a.test/good").body(()).expect("a request");
+    let mut client = connect(gateway.address(), &authority).await;
+    let (answer, _) = client.send_request(request, true).expect("sent");
+    assert_eq!(answer.await.expect("an answer").status(), 200);
+}
+
 #[test]
 fn readers_of_a_large_answer_who_stop_hold_little_and_are_cut_off() {
     const CLIENTS: usize = 40;
-    let poured = Arc::new(AtomicUsize::new(0));
-    let stopped = Arc::new(AtomicUsize::new(0));
-    let (count, ends) = (Arc::clone(&poured), Arc::clone(&stopped));
-    let target = Target::speaking(move |received, stream| {
-        if received.target() != "/large" {
-            return stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_ok();
-        }
-        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n";
-        let block = [7; 64 * 1024];
-        let mut is_open = stream.write_all(head).is_ok();
-        while is_open {
-            is_open = stream.write_all(&block).is_ok();
-            count.fetch_add(block.len(), Ordering::Relaxed);
-        }
-        ends.fetch_add(1, Ordering::Relaxed);
-        false
-    });
-    let gateway = Gateway::start(&open_to(target.address(), "    idle_timeout: 1s\n"));
+    let pouring = Pouring::start();
+    let gateway = Gateway::start(&open_to(pouring.target.address(), "    idle_timeout: 1s\n"));
     let good = GoodClient::start(&gateway);
     good.wait_served();
     let before = resident(gateway.pid());
@@ -185,14 +240,14 @@ fn readers_of_a_large_answer_who_stop_hold_little_and_are_cut_off() {
     eventually("the target is let go of by all", || {
         good.wait_served();
         most = most.max(resident(gateway.pid()));
-        (stopped.load(Ordering::Relaxed) == CLIENTS).then_some(())
+        (pouring.stopped() == CLIENTS).then_some(())
     });
     wait_connections(&gateway, 1.0);
     let grown = most.saturating_sub(before);
     // Pingora reads up to nine blocks of 64 KiB ahead for each.
     assert!(grown < CLIENTS as u64 * 2048, "{grown} KiB more for {CLIENTS} clients");
     // What the kernel holds on the way is not ours; that there is back-pressure at all is.
-    let poured = poured.load(Ordering::Relaxed);
+    let poured = pouring.poured.load(Ordering::Relaxed);
     assert!(poured < CLIENTS * 50_000_000, "{poured} bytes were taken from the target");
     let mut block = vec![0; 256 * 1024];
     for stream in &mut slow {
