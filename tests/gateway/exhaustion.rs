@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::authorization::protected;
-use crate::slow_clients::open_to;
+use crate::grpc::connect;
+use crate::slow_clients::{https_to, open_to};
 use crate::support::issuer::Key;
 use crate::support::{Connection, Gateway, Issuer, Start, Target, eventually, wire};
 
@@ -124,6 +125,45 @@ fn with_hardly_any_descriptors_what_cannot_be_served_is_told_so_and_the_rest_is_
     eventually("all is well again", || {
         (wire::get(gateway.address(), "/x").status == 200).then_some(())
     });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_of_one_http2_client_that_take_all_descriptors_are_refused_and_others_recover() {
+    const STREAMS: usize = 110;
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = parking_lot::Mutex::new(held);
+    let target = Target::speaking(move |received, stream| {
+        use std::io::Write;
+        if received.target() == "/held" {
+            let _: Result<(), _> = held.lock().recv();
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_ok()
+    });
+    let (start, authority) = https_to(target.address(), "");
+    let gateway = start.descriptors(100).run();
+    let mut client = connect(gateway.address(), &authority).await;
+    let mut answers = Vec::new();
+    for _ in 0..STREAMS {
+        let request = http::Request::get("https://a.test/held").body(()).expect("a request");
+        client = client.ready().await.expect("room for a stream");
+        answers.push(client.send_request(request, true).expect("sent").0);
+    }
+    eventually("some are refused", || {
+        assert_eq!(gateway.ask_admin("/livez").status, 200);
+        let refused = gateway.metric_sum("portcullis_requests_refused_total", &["overloaded"]);
+        (refused >= 1.0).then_some(())
+    });
+    drop(release);
+    let mut statuses = Vec::new();
+    for answer in answers {
+        statuses.push(answer.await.expect("an answer").status().as_u16());
+    }
+    assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
+    assert!(statuses.contains(&200), "{statuses:?}");
+    let mut other = connect(gateway.address(), &authority).await;
+    let request = http::Request::get("https://a.test/x").body(()).expect("a request");
+    let (answer, _) = other.send_request(request, true).expect("sent");
+    assert_eq!(answer.await.expect("an answer").status(), 200);
 }
 
 /// Names and labels of all series, without values.

@@ -23,6 +23,17 @@ pub fn open_to(target: SocketAddr, listener: &str) -> String {
     )
 }
 
+/// The same over TLS, for `a.test`.
+pub fn https_to(target: SocketAddr, listener: &str) -> (Start, Authority) {
+    let authority = Authority::new();
+    let pair = authority.issue(&["a.test"]);
+    let tls = "    tls: { certificates: [{ certificate: a.pem, private_key: a.key }] }\n";
+    let start = Start::with(&open_to(target, &format!("{listener}{tls}")))
+        .file("a.pem", pair.certificate)
+        .file("a.key", pair.private_key);
+    (start, authority)
+}
+
 /// A client as it should be: asks again and again, on one connection, until it is told to stop.
 struct GoodClient {
     stop: Arc<AtomicBool>,
@@ -188,14 +199,8 @@ impl Pouring {
 async fn http2_streams_that_are_not_read_are_cut_off_too() {
     const STREAMS: usize = 20;
     let pouring = Pouring::start();
-    let authority = Authority::new();
-    let pair = authority.issue(&["a.test"]);
-    let listener = "    idle_timeout: 1s\n    \
-                    tls: { certificates: [{ certificate: a.pem, private_key: a.key }] }\n";
-    let gateway = Start::with(&open_to(pouring.target.address(), listener))
-        .file("a.pem", pair.certificate)
-        .file("a.key", pair.private_key)
-        .run();
+    let (start, authority) = https_to(pouring.target.address(), "    idle_timeout: 1s\n");
+    let gateway = start.run();
     let mut client = connect(gateway.address(), &authority).await;
     let mut held = Vec::new();
     for _ in 0..STREAMS {
@@ -217,6 +222,34 @@ async fn http2_streams_that_are_not_read_are_cut_off_too() {
     let mut client = connect(gateway.address(), &authority).await;
     let (answer, _) = client.send_request(request, true).expect("sent");
     assert_eq!(answer.await.expect("an answer").status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http2_bodies_that_stop_are_given_up_and_their_targets_connections_let_go() {
+    const STREAMS: usize = 20;
+    let target = Target::start();
+    let (mut start, authority) = https_to(target.address(), "");
+    start = start.edit(|yaml| {
+        yaml.replace("health_check: {", "timeouts: { response: 1s }, health_check: {")
+    });
+    let gateway = start.run();
+    let before = gateway.open_descriptors();
+    let mut client = connect(gateway.address(), &authority).await;
+    let mut held = Vec::new();
+    for _ in 0..STREAMS {
+        let request = http::Request::post("https://a.test/slow").body(()).expect("a request");
+        client = client.ready().await.expect("room for a stream");
+        let (answer, mut body) = client.send_request(request, false).expect("sent");
+        body.send_data("the beginning".into(), false).expect("sent");
+        held.push((answer, body));
+    }
+    for (answer, _body) in held {
+        let answer = answer.await.expect("an answer");
+        assert!([408, 504].contains(&answer.status().as_u16()), "{}", answer.status());
+    }
+    eventually("the target's connections are let go of", || {
+        (gateway.open_descriptors() <= before + 3).then_some(())
+    });
 }
 
 #[test]

@@ -61,6 +61,14 @@ impl Start {
         self
     }
 
+    /// Changes `routes.yaml`.
+    pub fn edit(self, change: impl Fn(&str) -> String) -> Self {
+        let file = self.folder.path().join("routes.yaml");
+        let yaml = std::fs::read_to_string(&file).expect("routes.yaml");
+        std::fs::write(file, change(&yaml)).expect("routes.yaml is written");
+        self
+    }
+
     /// Sets a variable of its environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
