@@ -1,5 +1,6 @@
 //! What runs beside requests: key sets, health, names, the file, certificates, the admin listener.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,6 +22,8 @@ use crate::upstream;
 /// How often the file and the certificates are looked at.
 /// A change counts once the file has held still for two looks.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+/// Between the panic of a background task and its new beginning.
+const RESPITE: Duration = Duration::from_secs(1);
 
 /// All background tasks, on a thread of their own.
 pub(super) struct Background {
@@ -50,12 +53,13 @@ impl BackgroundService for Background {
             tokio::spawn(task);
         }
         let gateway = &self.gateway;
-        tokio::spawn(Arc::clone(&gateway.keys).run(shutdown.clone()));
-        let snapshots = Arc::clone(&gateway.snapshot);
-        tokio::spawn(upstream::keep(
-            move || Arc::clone(&snapshots.load().groups),
-            shutdown.clone(),
-        ));
+        let (keys, told) = (Arc::clone(&gateway.keys), shutdown.clone());
+        tokio::spawn(begin_anew(RESPITE, move || Arc::clone(&keys).run(told.clone())));
+        let (snapshots, told) = (Arc::clone(&gateway.snapshot), shutdown.clone());
+        tokio::spawn(begin_anew(RESPITE, move || {
+            let snapshots = Arc::clone(&snapshots);
+            upstream::keep(move || Arc::clone(&snapshots.load().groups), told.clone())
+        }));
         tokio::spawn(become_ready(Arc::clone(gateway)));
         tokio::spawn(watch_file(Arc::clone(&self.reloader)));
         tokio::spawn(hear_hangups(Arc::clone(gateway), Arc::clone(&self.reloader)));
@@ -82,6 +86,18 @@ impl Background {
         if let Err(why) = served {
             tracing::error!(%why, "the admin listener has ended");
         }
+    }
+}
+
+/// Carries out what `begin` makes to its end. After a panic it is begun anew: key sets and health
+/// checks would otherwise stop for good, and nobody would notice for hours. The panic is logged and
+/// counted by the hook.
+async fn begin_anew<F>(respite: Duration, begin: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while tokio::spawn(begin()).await.is_err_and(|why| why.is_panic()) {
+        tokio::time::sleep(respite).await;
     }
 }
 
@@ -145,5 +161,24 @@ async fn hear_hangups(gateway: Arc<Gateway>, reloader: Arc<Reloader>) {
         gateway.access_log.load().reopen();
         let reloader = Arc::clone(&reloader);
         let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_background_task_that_panics_is_begun_anew_until_it_ends() {
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&begun);
+        begin_anew(Duration::ZERO, move || {
+            let before = count.fetch_add(1, Ordering::Relaxed);
+            async move { assert!(before >= 2, "a defect") }
+        })
+        .await;
+        assert_eq!(begun.load(Ordering::Relaxed), 3);
     }
 }
