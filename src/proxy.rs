@@ -109,6 +109,10 @@ impl ProxyHttp for Gateway {
         trailers: &mut HeaderMap,
         context: &mut Context,
     ) -> Result<Option<Bytes>> {
+        if respond::judge_size(trailers).is_err() {
+            // Of an error here Pingora makes a log line only. A gRPC client misses its status.
+            trailers.clear();
+        }
         if let Some(begun) = &context.begun {
             begun.snapshot.owned.remove_from(trailers);
         }

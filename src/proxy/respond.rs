@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::http::header::CONNECTION;
-use ::http::{HeaderMap, HeaderName};
+use ::http::{HeaderMap, HeaderName, HeaderValue};
 use pingora_error::ErrorType::InvalidHTTPHeader;
 use pingora_error::{Error, Result};
 use pingora_http::ResponseHeader;
@@ -55,11 +55,7 @@ impl Gateway {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
-        if header_bytes(&response.headers) > MAX_HEADERS {
-            return Err(
-                Error::explain(InvalidHTTPHeader, "the target's head is too large").into_up()
-            );
-        }
+        judge_size(&response.headers)?;
         if context.first_byte.is_none() && !response.status.is_informational() {
             context.first_byte = Some(context.elapsed());
         }
@@ -78,7 +74,15 @@ impl Gateway {
     }
 }
 
-/// Header lines as HTTP/1 writes them, in bytes.
-fn header_bytes(headers: &HeaderMap) -> usize {
-    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
+/// Refuses a head, or trailers, of a target that are larger than a request's head may be.
+///
+/// # Errors
+///
+/// An error by which Pingora lets go of the target.
+pub(super) fn judge_size(headers: &HeaderMap) -> Result<()> {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    if headers.iter().map(line).sum::<usize>() <= MAX_HEADERS {
+        return Ok(());
+    }
+    Err(Error::explain(InvalidHTTPHeader, "the target's header fields are too large").into_up())
 }

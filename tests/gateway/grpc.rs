@@ -155,6 +155,44 @@ async fn a_grpc_call_streams_both_ways_and_its_trailers_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_head_over_64_kib_of_an_http2_target_is_502_and_such_trailers_are_left_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(mut connection) = h2::server::handshake(tcp).await else { return };
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    let large = HeaderValue::from_str(&"x".repeat(70_000)).expect("a value");
+                    let mut response = Response::new(());
+                    if request.method() == Method::GET {
+                        response.headers_mut().insert("x-large", large);
+                        let _ = respond.send_response(response, true);
+                    } else if let Ok(mut stream) = respond.send_response(response, false) {
+                        let trailers = HeaderMap::from_iter([(
+                            http::HeaderName::from_static("x-large"),
+                            large,
+                        )]);
+                        let _ = stream.send_data(Bytes::from_static(b"ok"), false);
+                        let _ = stream.send_trailers(trailers);
+                    }
+                }
+            });
+        }
+    });
+    let (gateway, authority) = start(&format!(
+        "targets: ['{address}'], protocol_version: http2, health_check: {{ enabled: false }}"
+    ));
+    let mut requests = connect(gateway.address(), &authority).await;
+    assert_eq!(status(&mut requests, Method::GET, false).await.0, 502);
+    let (answer, _) = requests.send_request(request(Method::POST, false), true).expect("sent");
+    let mut body = answer.await.expect("an answer").into_body();
+    while let Some(Ok(_)) = body.data().await {}
+    assert!(body.trailers().await.expect("an end").is_none_or(|trailers| trailers.is_empty()));
+    assert_eq!(status(&mut requests, Method::GET, false).await.0, 502, "the connection lives");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_client_whose_protocol_the_group_does_not_speak_gets_464() {
     let http1 = Target::start();
     let (gateway, authority) =
