@@ -197,11 +197,6 @@ impl Gateway {
         self.child.id()
     }
 
-    /// Where its admin listener listens.
-    pub fn admin(&self) -> SocketAddr {
-        self.admin
-    }
-
     /// A blocking GET on the admin listener.
     pub fn ask_admin(&self, path: &str) -> super::wire::Response {
         super::wire::get(self.admin, path)
