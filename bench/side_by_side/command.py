@@ -30,7 +30,7 @@ def parse(arguments):
     parser.add_argument("--only", metavar="SUBJECT,CASE", action="append", default=[],
                         help="subjects and cases to keep, by name; a name ending in - keeps all that begin so")
     parser.add_argument("--instructions", action="store_true",
-                        help="count user instructions per request instead (fewer cases; minutes without hardware counters)")
+                        help="count user instructions per request instead (fewer cases)")
     parser.add_argument("--binary", type=Path, help="measure this gateway instead of building --profile dist")
     parser.add_argument("--check", action="store_true", help="start each subject, prove that it judges tokens rightly, stop")
     parser.add_argument("--output", type=Path, help="where the results go (default bench/RESULTS.md for a full run, "
@@ -144,7 +144,7 @@ def measure_all(options, troubles):
 
 def count_instructions(options, troubles):
     how, counts = instructions.method(), {}
-    if how not in ("perf", "step"):
+    if how not in ("perf", "callgrind"):
         troubles.append(how)
         return counts, how
     named = [name for name in options.cases if name in COUNTED] if options.only else list(COUNTED)

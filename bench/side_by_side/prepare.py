@@ -14,6 +14,7 @@ DEBIAN = {
     "haproxy": "haproxy",
     "nginx": "nginx",
     "taskset": "util-linux",
+    "callgrind_control": "valgrind",
 }
 LUA_MODULE = "/usr/lib/nginx/modules/ngx_http_lua_module.so"
 LUA_PACKAGES = {

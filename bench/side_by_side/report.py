@@ -110,7 +110,7 @@ def instruction_table(figures, how):
     if not figures.instructions:
         return
     ways = {"perf": "`perf stat -e instructions:u` over a whole run",
-            "step": "by stepping the serving thread (no hardware counters here)"}
+            "callgrind": "by Valgrind's callgrind (no hardware counters here)"}
     yield f"### User instructions per request, {ways.get(how, how)}"
     yield ""
     yield "| subject | case | instructions |"

@@ -20,8 +20,10 @@ class Subject:
     authorizes: bool
     flags: tuple = ()
 
-    def start(self, log=False, shape=None, binary=None):
-        """Starts it on its core, waits until it serves, and checks whom it lets pass."""
+    def start(self, log=False, shape=None, binary=None, under=()):
+        """Starts it on its core, waits until it serves, and checks whom it lets pass.
+
+        `under` is a command that runs it, such as Valgrind."""
         folder = fresh_folder(self.name)
         flags = set(self.flags) | ({"log"} if log else set())
         if self.family == "portcullis":
@@ -30,7 +32,7 @@ class Subject:
             command = [binary or places.GATEWAY, "run", file]
         else:
             command = PEER_COMMANDS[self.family](folder, flags)
-        process = Process(command, places.SUBJECT_CORE, folder / "output.log")
+        process = Process([*under, *command], places.SUBJECT_CORE, folder / "output.log")
         try:
             if self.family == "portcullis":
                 wait_until(lambda: get("/readyz", port=places.ADMIN) == 200, process, self.title)
