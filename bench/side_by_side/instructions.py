@@ -50,7 +50,7 @@ def per_request(subject_name, case_name, seconds, how, binary=None):
         switch(process, "off")
     finally:
         process.stop()
-    totals = [re.search(r"^(?:totals|summary): (\d+)", file.read_text(errors="replace"), re.MULTILINE)
+    totals = [re.search(r"^totals: (\d+)", file.read_text(errors="replace"), re.MULTILINE)
               for file in counts.iterdir()]
     return sum(int(total[1]) for total in totals if total) / result.requests
 
