@@ -3,6 +3,7 @@
 
 mod support;
 
+mod admin;
 mod authorization;
 mod claim_headers;
 mod clock;
@@ -11,6 +12,8 @@ mod exhaustion;
 mod grpc;
 mod handshakes;
 mod key_sets;
+mod listeners;
+mod logs;
 mod lost_targets;
 mod names;
 mod panics;

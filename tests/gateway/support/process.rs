@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,7 @@ pub struct Gateway {
     child: Child,
     folder: TempDir,
     log: Receiver<String>,
+    log_is_unread: Arc<AtomicBool>,
     seen: Vec<String>,
     listeners: BTreeMap<String, SocketAddr>,
     admin: SocketAddr,
@@ -38,6 +41,7 @@ pub struct Start {
     environment: Vec<(String, String)>,
     arguments: Vec<String>,
     before: Option<String>,
+    stdout: Option<Stdio>,
     wait_ready: bool,
 }
 
@@ -51,6 +55,7 @@ impl Start {
             environment: Vec::new(),
             arguments: Vec::new(),
             before: None,
+            stdout: None,
             wait_ready: true,
         }
     }
@@ -86,6 +91,12 @@ impl Start {
         self
     }
 
+    /// Sends its standard output, with the access log, elsewhere than to a file of its own.
+    pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.stdout = Some(stdout.into());
+        self
+    }
+
     /// Does not wait for `/readyz`, only for the admin listener.
     pub fn unready(mut self) -> Self {
         self.wait_ready = false;
@@ -102,6 +113,10 @@ impl Start {
 
     /// Starts it; tells when it ends instead of serving.
     pub fn try_run(self) -> Result<Gateway, Refused> {
+        let stdout = self.stdout.unwrap_or_else(|| {
+            let file = self.folder.path().join("access.log");
+            std::fs::File::create(file).expect("a file").into()
+        });
         let mut command = match &self.before {
             None => Command::new(env!("CARGO_BIN_EXE_portcullis")),
             Some(line) => {
@@ -119,19 +134,22 @@ impl Start {
             .env("PORTCULLIS_LOG_FORMAT", "json")
             .env("FOLDER", self.folder.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::from(
-                std::fs::File::create(self.folder.path().join("access.log")).expect("a file"),
-            ))
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .expect("the gateway starts");
         let (tell, log) = channel();
         let stderr = child.stderr.take().expect("a pipe");
+        let log_is_unread = Arc::new(AtomicBool::new(false));
+        let is_unread = Arc::clone(&log_is_unread);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines() {
                 let Ok(line) = line else { break };
                 if tell.send(line).is_err() {
                     break;
+                }
+                while is_unread.load(Ordering::Relaxed) {
+                    std::thread::park();
                 }
             }
         });
@@ -139,6 +157,7 @@ impl Start {
             child,
             folder: self.folder,
             log,
+            log_is_unread,
             seen: Vec::new(),
             listeners: BTreeMap::new(),
             admin: SocketAddr::from(([0, 0, 0, 0], 0)),
@@ -173,6 +192,11 @@ impl Gateway {
         *self.listeners.values().next().expect("one")
     }
 
+    /// Where a listener listens.
+    pub fn listener(&self, name: &str) -> SocketAddr {
+        *self.listeners.get(name).unwrap_or_else(|| panic!("no {name} in {:?}", self.listeners))
+    }
+
     /// Where the admin listener listens.
     pub fn admin(&self) -> SocketAddr {
         self.admin
@@ -190,6 +214,14 @@ impl Gateway {
     /// Descriptors that it has open.
     pub fn open_descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a child").count()
+    /// From now on nobody reads its log, which is a pipe.
+    pub fn leave_log_unread(&self) {
+        self.log_is_unread.store(true, Ordering::Relaxed);
+    }
+
+    /// The reader of its log ends with the next line.
+    pub fn stop_reading_log(&mut self) {
+        self.log = channel().1;
     }
 
     /// Its process id.

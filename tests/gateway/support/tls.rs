@@ -32,9 +32,18 @@ impl Authority {
 
     /// A certificate for these names or addresses.
     pub fn issue(&self, names: &[&str]) -> Pair {
+        self.issue_until(names, None)
+    }
+
+    /// One that ends so many seconds after 1970.
+    pub fn issue_until(&self, names: &[&str], not_after: Option<u64>) -> Pair {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().expect("a key");
-        let parameters = CertificateParams::new(names).expect("names");
+        let mut parameters = CertificateParams::new(names).expect("names");
+        if let Some(seconds) = not_after {
+            let epoch = rcgen::date_time_ymd(1970, 1, 1);
+            parameters.not_after = epoch + std::time::Duration::from_secs(seconds);
+        }
         let certificate = parameters.signed_by(&key, &self.issuer).expect("a certificate");
         Pair { certificate: certificate.pem(), private_key: key.serialize_pem() }
     }
