@@ -33,6 +33,7 @@ use std::path::Path;
 
 pub use report::{Report, render, to_json};
 pub use restart::needs_restart;
+pub(crate) use secret::open;
 pub use secret::{Surroundings, System};
 pub use source::Source;
 pub use tree::MAX_FILE_BYTES;

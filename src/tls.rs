@@ -26,6 +26,7 @@ use self::certificate::Leaf;
 use self::resolver::Certificates;
 pub use self::watch::CertificateWatch;
 use crate::clock::UnixMillis;
+use crate::config;
 use crate::config::diagnostics::Span;
 use crate::config::model::{CertificateFiles, ListenerTls};
 
@@ -195,7 +196,7 @@ fn read(tls: &ListenerTls) -> Result<Vec<Files<'_>>, TlsError> {
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    let read = config::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     if u64::try_from(read).unwrap_or(u64::MAX) > MAX_FILE {
         return Err(io::Error::other("larger than 1 MiB"));
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use thiserror::Error;
 
+use super::expiry::{Expiry, Nearness};
 use super::start::{Gateway, destination};
 use crate::admin::ReloadReport;
 use crate::check;
@@ -14,7 +15,7 @@ use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::{self, LoadOptions, Loaded};
 use crate::connection::{ListenerHandle, ListenerSettings};
 use crate::snapshot::Snapshot;
-use crate::tls::{self, CertificateWatch};
+use crate::tls::{self, CertificateFacts, CertificateWatch};
 
 /// Why a file was not put in force. The one before still is.
 #[derive(Debug, Error)]
@@ -39,6 +40,7 @@ struct State {
     digest: [u8; 32],
     handles: Vec<ListenerHandle>,
     certificates: Vec<Option<CertificateWatch>>,
+    expiry: Expiry,
 }
 
 impl Reloader {
@@ -51,7 +53,9 @@ impl Reloader {
         handles: Vec<ListenerHandle>,
         certificates: Vec<Option<CertificateWatch>>,
     ) -> Self {
-        Self { gateway, file, state: Mutex::new(State { digest, handles, certificates }) }
+        let state = State { digest, handles, certificates, expiry: Expiry::default() };
+        state.show_ends(&gateway);
+        Self { gateway, file, state: Mutex::new(state) }
     }
 
     /// The file.
@@ -156,18 +160,21 @@ impl Reloader {
             );
         }
         state.digest = loaded.digest;
+        state.show_ends(gateway);
         gateway.metrics.reload_succeeded(snapshot.generation, clock::wall());
         Ok(ReloadReport { generation: snapshot.generation, changed, warnings })
     }
 
-    /// Takes up certificate files that have changed.
+    /// Takes up certificate files that have changed, and tells of those that end soon.
     pub fn poll_certificates(&self) {
         let mut state = self.state.lock();
+        let mut is_changed = false;
         let State { handles, certificates, .. } = &mut *state;
         for (watch, handle) in certificates.iter_mut().zip(handles) {
             match watch.as_mut().and_then(|watch| watch.poll(clock::wall())) {
                 Some(Ok(compiled)) => {
                     handle.update_tls(&compiled.config);
+                    is_changed = true;
                     tracing::info!("certificates reloaded");
                 }
                 Some(Err(why)) => {
@@ -176,7 +183,51 @@ impl Reloader {
                 None => {}
             }
         }
+        if is_changed {
+            state.show_ends(&self.gateway);
+        }
+        state.tell_ends(&self.gateway);
     }
+}
+
+impl State {
+    /// Sets the metric.
+    fn show_ends(&self, gateway: &Gateway) {
+        let snapshot = gateway.snapshot.load();
+        let ends = in_use(&snapshot, &self.certificates)
+            .map(|(listener, facts)| (listener, facts.path.as_path(), facts.not_after));
+        gateway.metrics.set_certificates(ends);
+    }
+
+    fn tell_ends(&mut self, gateway: &Gateway) {
+        let snapshot = gateway.snapshot.load();
+        let now = clock::wall();
+        for (listener, facts) in in_use(&snapshot, &self.certificates) {
+            let end = self.expiry.look(listener, &facts.path, facts.not_after, now);
+            let file = facts.path.display();
+            match end {
+                Some((Nearness::Expired, _)) => {
+                    tracing::error!(listener, %file, "a certificate in use has expired");
+                }
+                Some((_, days)) => {
+                    tracing::warn!(listener, %file, "a certificate expires in {days} days");
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// Every certificate in use, with the name of its listener.
+fn in_use<'a>(
+    snapshot: &'a Snapshot,
+    certificates: &'a [Option<CertificateWatch>],
+) -> impl Iterator<Item = (&'a str, &'a CertificateFacts)> {
+    let listeners = snapshot.config.listeners.iter().zip(certificates);
+    listeners.flat_map(|(listener, watch)| {
+        let facts = watch.iter().flat_map(|watch| watch.current().certificates.iter());
+        facts.map(move |facts| (&*listener.name, facts))
+    })
 }
 
 fn describe(warnings: &[Diagnostic]) -> Vec<String> {

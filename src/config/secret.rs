@@ -1,8 +1,8 @@
 //! Secrets: `${env:NAME}` and `${file:PATH}`, and nothing else.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::diagnostics::{Diagnostic, Span};
@@ -36,10 +36,7 @@ impl Surroundings for System {
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
+        let file = open(path)?;
         let mut bytes = Vec::new();
         file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE {
@@ -47,6 +44,19 @@ impl Surroundings for System {
         }
         Ok(bytes)
     }
+}
+
+/// Opens a file of which nobody may be made to wait: opening a named pipe would, for its writer.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if kind.is_fifo() {
+        return Err(io::Error::other("it is a named pipe"));
+    }
+    Ok(file)
 }
 
 /// The secret that a text stands for. A text that is a secret itself is masked and refused.

@@ -5,7 +5,7 @@
 //! A changed file counts once it has held still for two looks, so that a half-written one is never
 //! taken for the whole: cut off, it may well be valid and lack its strictest rules.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -118,7 +118,7 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
 /// Bytes past the largest file that is loaded do not matter: it is refused anyway.
 fn digest(path: &Path) -> io::Result<[u8; 32]> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    super::secret::open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(super::digest(&bytes))
 }
 

@@ -14,6 +14,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -63,6 +64,8 @@ pub struct Metrics {
     config_last_reload_timestamp: Gauge,
     families: Families,
     targets: Mutex<BTreeMap<(Box<str>, &'static str), u64>>,
+    /// By listener and file, in seconds since the epoch.
+    certificates: Mutex<BTreeMap<(Box<str>, Box<str>), u64>>,
     samplers: Mutex<Vec<Sampler>>,
     registry: Registry,
     started: UnixMillis,
@@ -140,6 +143,7 @@ impl Metrics {
             ),
             families: Families::default(),
             targets: Mutex::default(),
+            certificates: Mutex::default(),
             samplers: Mutex::default(),
             registry,
             started: clock::wall(),
@@ -198,6 +202,17 @@ impl Metrics {
         self.targets.lock().insert((group.into(), state), targets);
     }
 
+    /// Tells all certificates in use: listener, file, end. What is not told again is gone.
+    pub fn set_certificates<'a>(
+        &self,
+        certificates: impl Iterator<Item = (&'a str, &'a Path, UnixMillis)>,
+    ) {
+        let ends = certificates.map(|(listener, file, end)| {
+            ((listener.into(), file.to_string_lossy().into()), end.seconds())
+        });
+        *self.certificates.lock() = ends.collect();
+    }
+
     /// A configuration is in force, at start or by a reload.
     pub fn reload_succeeded(&self, generation: u64, now: UnixMillis) {
         self.reloads_succeeded.inc();
@@ -231,6 +246,7 @@ impl Metrics {
         let mut text = Text::default();
         self.families.write(&mut text);
         self.write_targets(&mut text);
+        self.write_certificates(&mut text);
         self.write_reloads(&mut text);
         process::write(&mut text, self.started);
         let mut text = text.into_string();
@@ -245,6 +261,16 @@ impl Metrics {
         for ((group, state), targets) in self.targets.lock().iter() {
             text.sample_with("portcullis_targets", *targets, |labels| {
                 labels.push("target_group", group).push("state", state);
+            });
+        }
+    }
+
+    fn write_certificates(&self, text: &mut Text) {
+        let name = "portcullis_certificate_not_after_timestamp_seconds";
+        text.family(name, "gauge", "When a certificate in use expires, by listener and file.");
+        for ((listener, file), end) in self.certificates.lock().iter() {
+            text.sample_with(name, *end, |labels| {
+                labels.push("listener", listener).push("certificate", file);
             });
         }
     }
