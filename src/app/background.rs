@@ -129,8 +129,7 @@ async fn watch_file(reloader: Arc<Reloader>) {
         let polled = tokio::task::spawn_blocking(move || {
             reloader.poll_certificates();
             match watch.poll() {
-                // What is wrong is said in the log and by a gauge; the rules before still serve.
-                Change::Changed => drop(reloader.reload()),
+                Change::Changed => reloader.reload_changed(watch.known()),
                 Change::Missing(why) => {
                     tracing::error!(%why, "the file cannot be read; its rules still serve");
                 }

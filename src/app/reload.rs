@@ -38,6 +38,8 @@ pub struct Reloader {
 
 struct State {
     digest: [u8; 32],
+    /// Of the bytes that were read last, put in force or refused.
+    judged: [u8; 32],
     handles: Vec<ListenerHandle>,
     certificates: Vec<Option<CertificateWatch>>,
     expiry: Expiry,
@@ -53,7 +55,7 @@ impl Reloader {
         handles: Vec<ListenerHandle>,
         certificates: Vec<Option<CertificateWatch>>,
     ) -> Self {
-        let state = State { digest, handles, certificates, expiry: Expiry::default() };
+        let state = State { digest, judged: digest, handles, certificates, expiry: Expiry::default() };
         state.show_ends(&gateway);
         Self { gateway, file, state: Mutex::new(state) }
     }
@@ -77,8 +79,21 @@ impl Reloader {
     ///
     /// What is wrong with the file, as `check` prints it. Nothing has changed then but a gauge.
     pub fn reload(&self) -> Result<ReloadReport, ReloadError> {
+        self.reload_locked(&mut self.state.lock())
+    }
+
+    /// Reloads a file that was seen to change, unless somebody asked for it sooner: these bytes
+    /// were judged then.
+    pub fn reload_changed(&self, digest: [u8; 32]) {
         let mut state = self.state.lock();
-        let result = self.read().and_then(|loaded| self.put_in_force(loaded, &mut state));
+        if state.judged != digest {
+            // What is wrong is said in the log and by a gauge; the rules before still serve.
+            drop(self.reload_locked(&mut state));
+        }
+    }
+
+    fn reload_locked(&self, state: &mut State) -> Result<ReloadReport, ReloadError> {
+        let result = self.read(state).and_then(|loaded| self.put_in_force(loaded, state));
         match &result {
             Ok(report) => tracing::info!(
                 generation = report.generation,
@@ -94,9 +109,12 @@ impl Reloader {
         result
     }
 
-    fn read(&self) -> Result<Loaded, ReloadError> {
-        let mut loaded = config::load(&self.file, LoadOptions::default())
-            .map_err(|report| ReloadError::File(report.render(false)))?;
+    fn read(&self, state: &mut State) -> Result<Loaded, ReloadError> {
+        let mut loaded = config::load(&self.file, LoadOptions::default()).map_err(|report| {
+            state.judged = config::digest(report.source.text().as_bytes());
+            ReloadError::File(report.render(false))
+        })?;
+        state.judged = loaded.digest;
         loaded.warnings.extend(check::judge(&loaded.config));
         let in_force = self.gateway.snapshot.load();
         let restart = config::needs_restart(&in_force.config, &loaded.config);

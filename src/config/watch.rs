@@ -61,6 +61,12 @@ impl Watch {
         &self.path
     }
 
+    /// SHA-256 of the bytes that were told of last.
+    #[must_use]
+    pub const fn known(&self) -> [u8; 32] {
+        self.known
+    }
+
     /// Looks once. Blocks for a `stat`, and for reading the file when it moved.
     pub fn poll(&mut self) -> Change {
         let stamp = match stamp(&self.path) {

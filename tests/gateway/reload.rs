@@ -106,7 +106,11 @@ fn no_request_fails_while_good_and_broken_files_follow_each_other() {
             })
         })
         .collect();
-    for round in 0..30 {
+    let memory = |gateway: &Gateway| {
+        gateway.metric("process_resident_memory_bytes").expect("a metric")
+    };
+    let mut memory_before = 0.0;
+    for round in 0..100 {
         let before = served.load(Ordering::Relaxed);
         if round % 3 == 2 {
             gateway.write(&format!("{yaml}nonsense: {round}\n"));
@@ -118,10 +122,98 @@ fn no_request_fails_while_good_and_broken_files_follow_each_other() {
             gateway.wait_log(&["\"reloaded\""]);
         }
         eventually("requests go on", || (served.load(Ordering::Relaxed) > before).then_some(()));
+        if round == 30 {
+            memory_before = memory(&gateway);
+        }
     }
+    let growth = memory(&gateway) - memory_before;
+    assert!(growth < 16.0 * 1024.0 * 1024.0, "70 reloads took {growth} bytes");
+    answering(&gateway, 499);
     done.store(true, Ordering::Relaxed);
     for client in clients {
         client.join().expect("no request of this client failed");
     }
     assert_eq!(issuer.fetches(), 1, "a reload fetches no key set that it has");
+    let reloads = gateway.said().matches("\"message\":\"reloaded\"").count();
+    assert_eq!(reloads, 67, "each file is put in force once");
+    assert_eq!(gateway.metric("portcullis_config_generation"), Some(68.0));
+    let refused = gateway.metric("portcullis_config_reloads_total{result=\"refused\"}");
+    assert_eq!(refused, Some(33.0));
+}
+
+#[test]
+fn what_a_signal_has_reloaded_or_refused_is_not_read_again_by_the_watcher() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let yaml = protected(&issuer, &target);
+    let gateway = Gateway::start(&yaml);
+    // Another gateway tells when a watcher has had the time to see a change.
+    let mut clock = Gateway::start(&yaml);
+    for (text, metric) in [
+        (with_default(&yaml, 410), "portcullis_config_reloads_total{result=\"success\"}"),
+        (yaml.replace("forward:", "forwrad:"), "portcullis_config_reloads_total{result=\"refused\"}"),
+    ] {
+        let before = gateway.metric(metric).expect("a metric");
+        gateway.write(&text);
+        gateway.signal("HUP");
+        eventually("it is read", || (gateway.metric(metric) == Some(before + 1.0)).then_some(()));
+        for status in [403, 405] {
+            clock.write(&with_default(&yaml, status));
+            clock.wait_log(&["\"reloaded\""]);
+        }
+        assert_eq!(gateway.metric(metric), Some(before + 1.0), "{metric}");
+    }
+}
+
+#[test]
+fn an_unreadable_file_or_a_folder_in_its_place_leaves_the_rules_before_in_force() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let yaml = protected(&issuer, &target);
+    let mut gateway = Gateway::start(&yaml);
+    std::fs::remove_file(gateway.file()).expect("removed");
+    std::fs::create_dir(gateway.file()).expect("a folder");
+    gateway.wait_log(&["cannot be read"]);
+    gateway.signal("HUP");
+    gateway.wait_log(&["reload refused", "routes.yaml"]);
+    std::fs::remove_dir(gateway.file()).expect("removed");
+    // Root may read what has no permission, a link to itself nobody.
+    std::os::unix::fs::symlink("routes.yaml", gateway.file()).expect("a link");
+    gateway.signal("HUP");
+    gateway.wait_log(&["reload refused", "routes.yaml"]);
+    assert_eq!(wire::get(gateway.address(), "/open/1").status, 200);
+    assert_eq!(gateway.metric("portcullis_config_generation"), Some(1.0));
+    gateway.write(&with_default(&yaml, 410));
+    answering(&gateway, 410);
+}
+
+#[test]
+fn health_kept_connections_and_verified_tokens_outlive_a_reload() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let yaml = protected(&issuer, &target);
+    let gateway = Gateway::start(&yaml);
+    let bearer = format!("Bearer {}", issuer.token());
+    let ask = || {
+        let headers = [("Authorization", bearer.as_str())];
+        assert_eq!(wire::request(gateway.address(), "GET", "/orders/1", &headers).status, 200);
+    };
+    let healthy = || {
+        gateway.metric("portcullis_targets{target_group=\"orders\",state=\"healthy\"}") == Some(1.0)
+    };
+    eventually("the target is healthy", || healthy().then_some(()));
+    // Each worker thread keeps connections of its own.
+    let connections = eventually("connections are kept", || {
+        let before = target.connections();
+        (0..10).for_each(|_| ask());
+        (target.connections() == before).then_some(before)
+    });
+    let misses = gateway.metric("portcullis_token_cache_misses_total");
+    for status in [410, 403] {
+        gateway.write(&with_default(&yaml, status));
+        gateway.signal("HUP");
+        answering(&gateway, status);
+        assert!(healthy(), "no target begins anew");
+        (0..10).for_each(|_| ask());
+    }
+    assert_eq!(target.connections(), connections, "kept connections serve on");
+    assert_eq!(gateway.metric("portcullis_token_cache_misses_total"), misses);
+    assert_eq!(issuer.fetches(), 1);
 }

@@ -47,11 +47,19 @@ impl Response {
 impl Connection {
     /// Opens one.
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("a connection");
+        Self::try_open(address).expect("a connection")
+    }
+
+    /// Opens one; `None` when nobody listens any more.
+    pub fn try_open(address: SocketAddr) -> Option<Self> {
+        let stream = match TcpStream::connect_timeout(&address, PATIENCE) {
+            Err(why) if why.kind() == std::io::ErrorKind::ConnectionRefused => return None,
+            connected => connected.expect("a connection"),
+        };
         stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
         stream.set_write_timeout(Some(PATIENCE)).expect("a limit");
         stream.set_nodelay(true).expect("no delay");
-        Self { stream, ahead: Vec::new() }
+        Some(Self { stream, ahead: Vec::new() })
     }
 
     /// Sends bytes as they are.
