@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use futures_util::FutureExt;
 use pingora_core::apps::HttpServerApp;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
@@ -187,16 +186,20 @@ where
                 Err(error) => tracing::debug!(%error, "accept failed"),
             }
         }
-        self.accept_completed(&socket);
+        if let Ok(socket) = socket.into_std() {
+            self.accept_completed(&socket);
+        }
     }
 
-    /// What the kernel has completed would be reset with the socket: serve it.
-    fn accept_completed(&self, socket: &TcpListener) {
+    /// What the kernel has completed would be reset with the socket: serve it. The kernel itself is
+    /// asked, since the runtime only knows of what it was told before its last look.
+    fn accept_completed(&self, socket: &std::net::TcpListener) {
         while let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            match tokio::task::unconstrained(socket.accept()).now_or_never() {
-                Some(Ok((tcp, peer))) => self.admit(tcp, peer, permit),
-                Some(Err(error)) if !is_shortage(&error) => {}
-                _ => return,
+            match socket.accept().and_then(|(tcp, peer)| Ok((nonblocking(tcp)?, peer))) {
+                Ok((tcp, peer)) => self.admit(tcp, peer, permit),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if is_shortage(&error) => return,
+                Err(_) => {}
             }
         }
     }
@@ -241,6 +244,11 @@ where
         };
         tokio::spawn(newcomer.serve(tcp, peer));
     }
+}
+
+fn nonblocking(tcp: std::net::TcpStream) -> io::Result<TcpStream> {
+    tcp.set_nonblocking(true)?;
+    TcpStream::from_std(tcp)
 }
 
 /// No descriptor, or no memory, for one more socket.
