@@ -19,6 +19,42 @@ use crate::config::{self, LoadOptions, Loaded};
 
 const FAILED: u8 = 1;
 
+const RUN_EXAMPLES: &str = "\
+Examples:
+  portcullis run /etc/portcullis/routes.yaml
+  PORTCULLIS_LOG=debug PORTCULLIS_LOG_FORMAT=text portcullis run
+  kill -HUP PID     reload now; a changed file is seen within a second all the same";
+
+const CHECK_EXAMPLES: &str = "\
+Exit code 0 when the file can be served, 1 when it cannot.
+
+Examples:
+  portcullis check routes.yaml
+  portcullis check --strict --portable routes.yaml     in CI: no certificates or secrets needed
+  portcullis check --json routes.yaml | jq '.[].message'";
+
+const SCHEMA_EXAMPLES: &str = "\
+Example:
+  portcullis schema > routes.schema.json
+and as the first line of routes.yaml:
+  # yaml-language-server: $schema=routes.schema.json";
+
+const DEMO_EXAMPLES: &str = "\
+Example:
+  portcullis demo routes.yaml     prints curl lines to try; Ctrl-C ends it";
+
+const USER_POOL_EXAMPLES: &str = "\
+Example:
+  portcullis user-pool routes.yaml --address 127.0.0.1:9902
+  portcullis token routes.yaml     in another terminal";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  curl -H \"Authorization: Bearer $(portcullis token routes.yaml)\" http://127.0.0.1:8080/account
+  portcullis token --user bob --id
+  portcullis token --machine --client demo_machine --scope orders/read
+  portcullis token --expires-in 1s     one that expires while you look";
+
 /// An edge authorizer gateway: verifies user pool tokens in front of target groups.
 ///
 /// Everything it does is in one file, routes.yaml. Begin with `portcullis demo`, or with
@@ -37,20 +73,25 @@ enum Command {
     /// The file is read again when it changes, on SIGHUP and on POST /reload: whole, or not at all.
     /// SIGTERM makes /readyz red, waits shutdown.pre_stop_wait, and ends when the last request has
     /// ended or shutdown.drain_limit is over; a second signal ends at once.
+    #[command(after_help = RUN_EXAMPLES)]
     Run(FileArgs),
     /// Judge the file: every mistake at once, with its place; opens no socket
     #[command(
         visible_alias = "validate",
-        after_help = "Exit code 1 when the file cannot be served."
+        after_help = CHECK_EXAMPLES
     )]
     Check(CheckArgs),
     /// Print the JSON Schema of the file, for editors
+    #[command(after_help = SCHEMA_EXAMPLES)]
     Schema,
-    /// Run the file's development user pool, two targets and the gateway in one process
+    /// Run the file's development user pool, its targets and the gateway in one process
+    #[command(after_help = DEMO_EXAMPLES)]
     Demo(FileArgs),
     /// Run only the development user pool of routes.yaml
+    #[command(after_help = USER_POOL_EXAMPLES)]
     UserPool(user_pool::UserPoolArgs),
     /// Get a token from a running development user pool
+    #[command(after_help = TOKEN_EXAMPLES)]
     Token(token::TokenArgs),
 }
 

@@ -55,7 +55,8 @@ impl Reloader {
         handles: Vec<ListenerHandle>,
         certificates: Vec<Option<CertificateWatch>>,
     ) -> Self {
-        let state = State { digest, judged: digest, handles, certificates, expiry: Expiry::default() };
+        let state =
+            State { digest, judged: digest, handles, certificates, expiry: Expiry::default() };
         state.show_ends(&gateway);
         Self { gateway, file, state: Mutex::new(state) }
     }

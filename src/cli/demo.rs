@@ -144,6 +144,15 @@ fn sample_path(rule: &Rule) -> String {
         .map_or_else(|| "/".to_owned(), |pattern| pattern.value.replace(['*', '?'], "1"))
 }
 
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// Says what there is and what to try.
 fn explain(config: &Config, pool: &DevelopmentUserPool, service: &Service, file: &Path) {
     let Some(listener) = config.listeners.first() else { return };
@@ -158,6 +167,8 @@ fn explain(config: &Config, pool: &DevelopmentUserPool, service: &Service, file:
     let (protected, public) = (&samples.protected, &samples.public);
     let portcullis = std::env::current_exe()
         .map_or_else(|_| "portcullis".to_owned(), |path| path.display().to_string());
+    let portcullis = quoted(&portcullis);
+    let argument = quoted(&file.display().to_string());
     let file = file.display();
     let text = format!(
         "\n\
@@ -179,7 +190,7 @@ fn explain(config: &Config, pool: &DevelopmentUserPool, service: &Service, file:
            curl -i {gateway}{protected} -H \"Authorization: Bearer ${{TOKEN}}x\"\n\
          \n\
          A token without the scope: 403 names the one that is wanted:\n\n  \
-           curl -i {gateway}{protected} -H \"Authorization: Bearer $({portcullis} token {file} --scope openid)\"\n\
+           curl -i {gateway}{protected} -H \"Authorization: Bearer $({portcullis} token {argument} --scope openid)\"\n\
          \n\
          A forged header never arrives, on a public rule neither:\n\n  \
            curl -i {gateway}{public} -H 'X-Auth-Subject: admin' -H 'x_auth_groups: admins'\n\

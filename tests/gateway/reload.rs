@@ -106,9 +106,8 @@ fn no_request_fails_while_good_and_broken_files_follow_each_other() {
             })
         })
         .collect();
-    let memory = |gateway: &Gateway| {
-        gateway.metric("process_resident_memory_bytes").expect("a metric")
-    };
+    let memory =
+        |gateway: &Gateway| gateway.metric("process_resident_memory_bytes").expect("a metric");
     let mut memory_before = 0.0;
     for round in 0..100 {
         let before = served.load(Ordering::Relaxed);
@@ -150,7 +149,10 @@ fn what_a_signal_has_reloaded_or_refused_is_not_read_again_by_the_watcher() {
     let mut clock = Gateway::start(&yaml);
     for (text, metric) in [
         (with_default(&yaml, 410), "portcullis_config_reloads_total{result=\"success\"}"),
-        (yaml.replace("forward:", "forwrad:"), "portcullis_config_reloads_total{result=\"refused\"}"),
+        (
+            yaml.replace("forward:", "forwrad:"),
+            "portcullis_config_reloads_total{result=\"refused\"}",
+        ),
     ] {
         let before = gateway.metric(metric).expect("a metric");
         gateway.write(&text);
