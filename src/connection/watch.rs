@@ -26,6 +26,9 @@ pub(super) struct Timing {
     pub(super) handshake: Duration,
     /// While draining, how long an idle connection may still send a request that is on its way.
     pub(super) drain_grace: Duration,
+    /// The same for a connection that never had a request: its client must take the end for an
+    /// error, and a lost packet is sent again only after some 200 ms and a round trip.
+    pub(super) newcomer_grace: Duration,
     /// Waiting for one request body after which its average rate counts.
     pub(super) body_grace: Duration,
     /// Least average rate of a request body after that, in bytes a second.
@@ -40,6 +43,7 @@ impl Default for Timing {
             sweep: Duration::from_millis(100),
             handshake: Duration::from_secs(5),
             drain_grace: Duration::from_millis(250),
+            newcomer_grace: Duration::from_millis(800),
             body_grace: Duration::from_secs(20),
             body_rate: 240,
             linger: Duration::from_secs(2),
@@ -164,9 +168,11 @@ impl Book {
             Stage::Serving => false,
             Stage::Idle => {
                 let drained = self.draining.load(Relaxed);
+                let timing = &self.timing;
+                let is_new = facts.requests() == 0;
+                let grace = if is_new { timing.newcomer_grace } else { timing.drain_grace };
                 waited > idle
-                    || (drained <= elapsed
-                        && elapsed - drained.max(since) >= millis(self.timing.drain_grace))
+                    || (drained <= elapsed && elapsed - drained.max(since) >= millis(grace))
             }
             Stage::Head => waited > millis(facts.settings.head_timeout),
             Stage::Body => {
@@ -274,6 +280,10 @@ impl Drain {
     /// Waits until no connection is open, at most `limit`. Says whether none is.
     pub async fn wait(&self, limit: Duration) -> bool {
         let empty = async {
+            // Until the accept loops have ended, there is what they have yet to take over.
+            if *self.0.stop.borrow() {
+                self.0.stop.closed().await;
+            }
             loop {
                 let notified = self.0.empty.notified();
                 tokio::pin!(notified);

@@ -1,3 +1,4 @@
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use super::support::{Client, Gateway, PATIENCE, settings, timing};
@@ -60,13 +61,46 @@ async fn a_client_that_was_promised_keep_alive_may_send_one_more() {
 
 #[tokio::test]
 async fn new_connections_are_served_once_until_accepting_stops() {
-    let timing = super::super::watch::Timing { drain_grace: PATIENCE, ..timing() };
+    let timing = super::super::watch::Timing { newcomer_grace: PATIENCE, ..timing() };
     let gateway = Gateway::start_with(settings(), timing, None).await;
     gateway.drain.begin();
     let mut client = gateway.connect().await;
     client.send("GET /1 HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
     assert_eq!(client.answer().await, (200, false, "/1 GET ".into()));
     assert!(client.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_new_connection_has_longer_than_a_kept_one() {
+    let timing = super::super::watch::Timing { newcomer_grace: PATIENCE, ..timing() };
+    let gateway = Gateway::start_with(settings(), timing, None).await;
+    let mut kept = gateway.connect().await;
+    kept.send("GET /1 HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
+    assert_eq!(kept.answer().await, (200, true, "/1 GET ".into()));
+    let mut new = gateway.connect().await;
+    gateway.drain.begin();
+    assert!(kept.is_closed().await);
+    new.send("GET /2 HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
+    assert_eq!(new.answer().await, (200, false, "/2 GET ".into()));
+}
+
+#[tokio::test]
+async fn what_the_kernel_has_accepted_is_served_before_waiting_ends() {
+    let gateway = Gateway::start(settings()).await;
+    let mut first = gateway.connect().await;
+    first.send("GET /1 HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n").await;
+    assert!(first.answer().await.0 == 200 && first.is_closed().await);
+    assert!(gateway.drain.wait(PATIENCE).await);
+    gateway.drain.begin();
+    // Blocking calls: on this one thread the accept loop does not come to see the connection.
+    let mut client = std::net::TcpStream::connect(gateway.address).unwrap();
+    client.write_all(b"GET /1 HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
+    gateway.drain.stop_accepting();
+    assert!(gateway.drain.wait(PATIENCE).await);
+    client.set_nonblocking(true).unwrap();
+    let mut answer = [0; 12];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
 }
 
 #[tokio::test]
