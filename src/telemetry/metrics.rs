@@ -31,6 +31,9 @@ use text::Text;
 /// The `Content-Type` of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Seconds since the epoch by listener and file.
+type CertificateEnds = BTreeMap<(Box<str>, Box<str>), u64>;
+
 type Sampler = Box<dyn Fn(&Metrics) + Send + Sync>;
 
 /// Every metric of this process.
@@ -64,8 +67,7 @@ pub struct Metrics {
     config_last_reload_timestamp: Gauge,
     families: Families,
     targets: Mutex<BTreeMap<(Box<str>, &'static str), u64>>,
-    /// By listener and file, in seconds since the epoch.
-    certificates: Mutex<BTreeMap<(Box<str>, Box<str>), u64>>,
+    certificates: Mutex<CertificateEnds>,
     samplers: Mutex<Vec<Sampler>>,
     registry: Registry,
     started: UnixMillis,
