@@ -189,12 +189,12 @@ fn check_and_run_tell_a_missing_certificate_or_key_with_line_and_column() {
 fn a_certificate_s_end_is_a_metric_and_a_near_one_is_told_in_the_log() {
     let authority = Authority::new();
     let day = 24 * 3600;
-    let (soon, late) = (now() + 5 * day, now() + 90 * day);
+    let (soon, late) = (now() + 5 * day + day / 2, now() + 90 * day);
     let start = Start::with(&https(&["soon", "late"]));
     let start = with_pair(start, "soon", &authority.issue_until(&["soon.test"], Some(soon)));
     let late_pair = authority.issue_until(&["late.test"], Some(late));
     let mut gateway = with_pair(start, "late", &late_pair).run();
-    let line = gateway.wait_log(&["expires in 4 days"]);
+    let line = gateway.wait_log(&["a certificate expires in 5 days"]);
     assert!(line.contains("soon.pem") && line.contains("public"), "{line}");
     let said = gateway.said();
     let mut told = said.lines().filter(|line| line.contains("a certificate"));
