@@ -214,6 +214,8 @@ impl Gateway {
     /// Descriptors that it has open.
     pub fn open_descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a child").count()
+    }
+
     /// From now on nobody reads its log, which is a pipe.
     pub fn leave_log_unread(&self) {
         self.log_is_unread.store(true, Ordering::Relaxed);
