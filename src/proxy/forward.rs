@@ -8,17 +8,22 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::Gateway;
-use super::context::Context;
+use super::context::{Begun, Context};
 use crate::answer::Refusal;
 use crate::connection::ConnectionFacts;
 use crate::http::forwarded::forwarded_for;
-use crate::http::trace::amzn_trace_id;
+use crate::http::trace::{
+    amzn_trace_id, is_sound_request_id, is_sound_traceparent, new_traceparent,
+};
 
 const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
 const FORWARDED_PORT: &str = "X-Forwarded-Port";
 const TRACE_ID: &str = "X-Amzn-Trace-Id";
 const LOWER_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Gateway {
     /// Chooses a target that was not tried before.
@@ -108,10 +113,30 @@ impl Gateway {
             self.ids.trace_bytes(),
         );
         request.insert_header(TRACE_ID, trace.clone())?;
+        self.repair_tracing(request, begun)?;
         join_cookies(request)?;
         restore_te(session, request)?;
         request.remove_header(&EXPECT);
         context.trace = Some(trace);
+        Ok(())
+    }
+
+    /// Identifiers of other systems pass when they are sound: a target may write them to a log, or
+    /// compute with them. One that is not is replaced; one that is absent is not invented.
+    fn repair_tracing(&self, request: &mut RequestHeader, begun: &Begun) -> Result<()> {
+        if request.headers.contains_key(&TRACE_PARENT)
+            && !only(&request.headers, &TRACE_PARENT)
+                .is_some_and(|value| is_sound_traceparent(value.as_bytes()))
+        {
+            request.remove_header(&TRACE_STATE);
+            request.insert_header(TRACE_PARENT, new_traceparent(self.ids.trace_bytes()))?;
+        }
+        if request.headers.contains_key(&REQUEST_ID)
+            && !only(&request.headers, &REQUEST_ID)
+                .is_some_and(|value| is_sound_request_id(value.as_bytes()))
+        {
+            request.insert_header(REQUEST_ID, begun.id.as_str())?;
+        }
         Ok(())
     }
 }

@@ -106,7 +106,6 @@ impl Gateway {
             record.target_group = &group.name;
         }
         record.timings = Timings {
-            head: None,
             authorize: context.authorized,
             wait_for_keys: context.waited,
             connect: context.connected,

@@ -92,8 +92,6 @@ pub struct Tls<'a> {
 /// Durations of the parts of a request; what did not happen is `None`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timings {
-    /// First byte of the head to its last.
-    pub head: Option<Duration>,
     /// Authorization, waiting for keys included.
     pub authorize: Option<Duration>,
     /// Waiting for a key set.
@@ -229,8 +227,7 @@ impl<'a> Record<'a> {
 
 impl Timings {
     fn write(&self, out: &mut Vec<u8>) {
-        let parts: [(&[u8], Option<Duration>); 6] = [
-            (b",\"t_head_ms\":", self.head),
+        let parts: [(&[u8], Option<Duration>); 5] = [
             (b",\"t_authorize_ms\":", self.authorize),
             (b",\"t_wait_for_keys_ms\":", self.wait_for_keys),
             (b",\"t_connect_ms\":", self.connect),

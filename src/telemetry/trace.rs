@@ -95,11 +95,14 @@ impl Ids {
         TraceId(digits)
     }
 
-    /// Twelve bytes that nobody else has, for `X-Amzn-Trace-Id`.
+    /// Bytes that nobody else has, for a trace header.
     #[must_use]
-    pub fn trace_bytes(&self) -> [u8; 12] {
-        let (first, second) = (self.number().to_le_bytes(), self.number().to_le_bytes());
-        std::array::from_fn(|i| if i < 8 { first[i] } else { second[i - 8] })
+    pub fn trace_bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        for block in bytes.chunks_mut(8) {
+            block.copy_from_slice(&self.number().to_le_bytes()[..block.len()]);
+        }
+        bytes
     }
 
     /// Never zero: the one input that gives zero is skipped.

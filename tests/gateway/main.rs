@@ -28,3 +28,4 @@ mod target_tls;
 mod targets;
 mod token_cache;
 mod tokens;
+mod tracing;
