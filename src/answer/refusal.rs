@@ -18,12 +18,6 @@ pub enum Refusal {
     /// The body's framing is broken.
     #[error("the request body is malformed")]
     BodyMalformed,
-    /// A transfer coding other than chunked.
-    #[error("the transfer coding is unknown")]
-    TransferEncoding,
-    /// An HTTP version that we do not speak.
-    #[error("the HTTP version is not supported")]
-    HttpVersion,
     /// The host is not one that this TLS connection is for (RFC 9110 15.5.20).
     #[error("the host is not one of this connection")]
     MisdirectedHost,
@@ -62,12 +56,10 @@ pub enum Refusal {
 impl Refusal {
     /// Every refusal but the malformed, for whoever prepares a counter for each; the malformed are
     /// [`Malformed::ALL`].
-    pub const ALL_BUT_MALFORMED: [Self; 16] = [
+    pub const ALL_BUT_MALFORMED: [Self; 14] = [
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::BodyMalformed,
-        Self::TransferEncoding,
-        Self::HttpVersion,
         Self::MisdirectedHost,
         Self::ProtocolMismatch,
         Self::RedirectTooLong,
@@ -89,8 +81,6 @@ impl Refusal {
             Self::RequestTimeout => "request_timeout",
             Self::BodyTooLarge => "body_too_large",
             Self::BodyMalformed => "body_malformed",
-            Self::TransferEncoding => "transfer_encoding",
-            Self::HttpVersion => "http_version",
             Self::MisdirectedHost => "misdirected_host",
             Self::ProtocolMismatch => "protocol_mismatch",
             Self::RedirectTooLong => "redirect_too_long",
@@ -113,8 +103,6 @@ impl Refusal {
             Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,
             Self::BodyMalformed => 400,
-            Self::TransferEncoding => 501,
-            Self::HttpVersion => 505,
             Self::MisdirectedHost => 421,
             Self::ProtocolMismatch => 464,
             Self::RedirectTooLong => 507,
@@ -131,12 +119,7 @@ impl Refusal {
     pub const fn closes_connection(self) -> bool {
         matches!(
             self,
-            Self::Malformed(_)
-                | Self::RequestTimeout
-                | Self::BodyTooLarge
-                | Self::BodyMalformed
-                | Self::TransferEncoding
-                | Self::HttpVersion
+            Self::Malformed(_) | Self::RequestTimeout | Self::BodyTooLarge | Self::BodyMalformed
         )
     }
 
