@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import instructions, measure, places, prepare, report
+from . import disturbances, instructions, measure, places, prepare, report
 from .cases import CASES
 from .process import stop_all
 from .subjects import SUBJECTS, start_backend
@@ -30,7 +30,9 @@ def parse(arguments):
     parser.add_argument("--only", metavar="SUBJECT,CASE", action="append", default=[],
                         help="subjects and cases to keep, by name; a name ending in - keeps all that begin so")
     parser.add_argument("--instructions", action="store_true",
-                        help="count user instructions per request instead (fewer cases)")
+                        help="count user instructions per request and nothing else (fewer cases)")
+    parser.add_argument("--disturb", action="store_true",
+                        help="good requests beside hanging key sets, floods, reloads, dead targets (a full run has it, too)")
     parser.add_argument("--binary", type=Path, help="measure this gateway instead of building --profile dist")
     parser.add_argument("--check", action="store_true", help="start each subject, prove that it judges tokens rightly, stop")
     parser.add_argument("--output", type=Path, help="where the results go (default bench/RESULTS.md for a full run, "
@@ -117,10 +119,16 @@ def check(options):
     return 1 if failed else 0
 
 
+def is_whole(options):
+    """Whether nothing is left out, so that the results may stand for all."""
+    return not (options.only or options.quick or options.instructions)
+
+
 def measure_all(options, troubles):
-    samples, reloads, counts, how = [], [], {}, ""
-    if options.instructions:
+    samples, reloads, disturbed, counts, how = [], [], [], {}, ""
+    if options.instructions or is_whole(options):
         counts, how = count_instructions(options, troubles)
+    if options.instructions:
         return report.Figures(samples, reloads, counts), how
     for number in range(1, options.rounds + 1):
         prepare.say(f"round {number} of {options.rounds}")
@@ -139,7 +147,13 @@ def measure_all(options, troubles):
             if one:
                 reloads.append(one)
                 print(f"    reload {name:18} {one.milliseconds:7.0f} ms, {one.failed} failed", flush=True)
-    return report.Figures(samples, reloads, counts), how
+        if is_whole(options) or options.disturb:
+            for one in guarded(troubles, f"disturbances, round {number}", disturbances.run,
+                               number, max(5, options.seconds), options.binary) or ():
+                disturbed.append(one)
+                print(f"    {one.name}: p99 {one.quiet.p99:.2f} -> {one.disturbed.p99:.2f} ms, "
+                      f"{one.disturbed.failed} failed", flush=True)
+    return report.Figures(samples, reloads, counts, disturbed), how
 
 
 def count_instructions(options, troubles):
@@ -171,8 +185,7 @@ def guarded(troubles, what, work, *arguments):
 
 
 def write(options, figures, settings, how):
-    whole = not options.only and not options.quick and not options.instructions
-    target = options.output or (places.RESULTS if whole else places.WORK / "RESULTS.md")
+    target = options.output or (places.RESULTS if is_whole(options) else places.WORK / "RESULTS.md")
     (places.WORK / "samples.json").write_text(json.dumps([sample.as_dict() for sample in figures.samples], indent=1))
     target.write_text(report.compose(figures, settings, how, options.binary))
     shutil.rmtree(places.RUN, ignore_errors=True)

@@ -1,4 +1,5 @@
 """What Portcullis demands of itself, judged on the figures of one run."""
+import statistics
 from dataclasses import dataclass
 
 OURS, PLAIN = "portcullis-auth", "portcullis-plain"
@@ -32,6 +33,9 @@ INSTRUCTIONS = [
 
 IDLE_MB, LOADED_MB, FLAT_MB, RELOAD_MS = 25, 100, 2, 300
 
+# p99 of good requests beside a disturbance; the faults themselves allow up to 1.5.
+DISTURBED = 1.2
+
 
 def judge(figures):
     """A row for each demand whose figures the run has."""
@@ -45,6 +49,7 @@ def judge(figures):
             yield Row(what, f"{limit:,}", f"{measured:,.0f}", measured <= limit)
     yield from judge_memory(figures)
     yield from judge_reloads(figures)
+    yield from judge_disturbances(figures)
 
 
 def judge_memory(figures):
@@ -64,3 +69,12 @@ def judge_reloads(figures):
         held = reload.milliseconds <= RELOAD_MS and reload.failed == 0 and reload.visible
         yield Row(f"Reload under load, `{reload.shape}`, round {reload.round}: ms, requests failed",
                   f"{RELOAD_MS}, 0", f"{reload.milliseconds:.0f}, {reload.failed}", held)
+
+
+def judge_disturbances(figures):
+    for name in dict.fromkeys(one.name for one in figures.disturbed):
+        rounds = [one for one in figures.disturbed if one.name == name]
+        ratio = statistics.median(one.disturbed.p99 / one.quiet.p99 for one in rounds)
+        failed = sum(one.disturbed.failed for one in rounds)
+        yield Row(f"Good p99, {name}: to quiet, requests failed", f"{DISTURBED}, 0", f"{ratio:.2f}, {failed}",
+                  ratio <= DISTURBED and failed == 0)

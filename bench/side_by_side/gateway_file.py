@@ -4,7 +4,7 @@ from . import places
 ADMIN_TOKEN = "bench-admin-token-of-32-characters"
 
 
-def text(authorize, log=False, shape=None, revision=0):
+def text(authorize, log=False, shape=None, revision=0, key_set=places.KEY_SET, targets=(places.BACKEND,)):
     """One pool, one target group, an HTTP and an HTTPS listener with the same rules."""
     token_file = places.RUN / "admin-token"
     token_file.write_text(ADMIN_TOKEN + "\n")
@@ -26,11 +26,11 @@ def text(authorize, log=False, shape=None, revision=0):
         "  bench:",
         f"    user_pool_id: {places.POOL}",
         f"    issuer: {places.ISSUER}",
-        f"    jwks_uri: http://127.0.0.1:{places.KEY_SET}/jwks.json",
+        f"    jwks_uri: http://127.0.0.1:{key_set}/jwks.json",
         f"    app_clients: [{places.CLIENT_ID}]",
         "target_groups:",
         "  backend:",
-        f"    targets: [127.0.0.1:{places.BACKEND}]",
+        "    targets: [" + ", ".join(f"127.0.0.1:{port}" for port in targets) + "]",
         "    health_check: { enabled: false }",
         "listeners:",
         *listeners,

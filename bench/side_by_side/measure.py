@@ -95,7 +95,13 @@ def reload_under_load(case_name, round_number, seconds, binary=None):
 
 def reload_once(file, shape, revision):
     """Puts a changed file in place, asks for a reload; returns (seconds, was it in force then)."""
-    text = gateway_file.text(True, shape=shape, revision=revision)
+    took = replace(file, gateway_file.text(True, shape=shape, revision=revision))
+    _, page = ask("/nowhere")
+    return took, page == f"revision {revision}".encode()
+
+
+def replace(file, text):
+    """Puts a changed file in place and asks for a reload; returns the seconds it took."""
     fresh = file.with_suffix(".new")
     fresh.write_text(text)
     fresh.rename(file)
@@ -104,5 +110,4 @@ def reload_once(file, shape, revision):
     took = time.monotonic() - start
     if not 200 <= status < 300:
         raise RuntimeError(f"POST /reload answered {status}: {answer[:300]!r}")
-    _, page = ask("/nowhere")
-    return took, page == f"revision {revision}".encode()
+    return took

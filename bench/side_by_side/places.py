@@ -15,6 +15,7 @@ GATEWAY = ROOT / "target" / "dist" / "portcullis"
 
 # Below the range that the kernel gives to outgoing connections (32768 and up).
 BACKEND, KEY_SET, HTTP, HTTPS, ADMIN = 19000, 19001, 19010, 19011, 19012
+MOODY_KEY_SET = 19002
 
 ISSUER = f"http://127.0.0.1:{KEY_SET}/us-east-1_BenchPool1"
 POOL = "us-east-1_BenchPool1"

@@ -49,6 +49,12 @@ class Process:
                     pass
             self._popen.wait(STOP_LIMIT)
 
+    def kill(self):
+        """Ends it and its children without a word, as a machine that fails does."""
+        for pid in reversed(self.family()):
+            os.kill(pid, signal.SIGKILL)
+        self._popen.wait(STOP_LIMIT)
+
     def family(self):
         """Its own id and those of all its children."""
         found, left = [], [self.pid]

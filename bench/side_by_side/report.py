@@ -14,8 +14,9 @@ BASE = "portcullis-plain"
 class Figures:
     """All samples of a run."""
 
-    def __init__(self, samples, reloads=(), instructions=None):
+    def __init__(self, samples, reloads=(), instructions=None, disturbed=()):
         self.samples, self.reloads, self.instructions = samples, reloads, instructions or {}
+        self.disturbed = disturbed
 
     def of(self, subject, case):
         return [s for s in self.samples if s.subject == subject and s.case == case]
@@ -106,6 +107,31 @@ def reload_table(figures):
     yield ""
 
 
+def disturbance_table(figures):
+    if not figures.disturbed:
+        return
+    yield "### Good requests while something is wrong"
+    yield ""
+    yield ("500 requests a second with a good token on one connection; p99 in ms, medians of the rounds, without and "
+           "with the disturbance; the ratio is taken within a round.")
+    yield ""
+    yield "| disturbance | quiet | disturbed | ratio | worst | asked | failed |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    for name, rounds in by_name(figures.disturbed):
+        yield (f"| {name} | {number(statistics.median(r.quiet.p99 for r in rounds), 2)} "
+               f"| {number(statistics.median(r.disturbed.p99 for r in rounds), 2)} "
+               f"| {statistics.median(r.disturbed.p99 / r.quiet.p99 for r in rounds):.2f} "
+               f"| {number(max(r.disturbed.worst for r in rounds), 1)} "
+               f"| {sum(r.disturbed.answered + r.disturbed.failed for r in rounds):,} "
+               f"| {sum(r.disturbed.failed for r in rounds)} |")
+    yield ""
+
+
+def by_name(disturbed):
+    for name in dict.fromkeys(one.name for one in disturbed):
+        yield name, [one for one in disturbed if one.name == name]
+
+
 def instruction_table(figures, how):
     if not figures.instructions:
         return
@@ -158,5 +184,6 @@ def compose(figures, settings, how="", binary=None):
             lines += case_table(figures, case)
     lines += shape_table(figures)
     lines += reload_table(figures)
+    lines += disturbance_table(figures)
     lines += [f"- {text}" for text in settings["troubles"]]
     return "\n".join(lines).rstrip() + "\n"

@@ -20,15 +20,15 @@ class Subject:
     authorizes: bool
     flags: tuple = ()
 
-    def start(self, log=False, shape=None, binary=None, under=()):
+    def start(self, log=False, shape=None, binary=None, under=(), text=None):
         """Starts it on its core, waits until it serves, and checks whom it lets pass.
 
-        `under` is a command that runs it, such as Valgrind."""
+        `under` is a command that runs it, such as Valgrind; `text` is another `routes.yaml`."""
         folder = fresh_folder(self.name)
         flags = set(self.flags) | ({"log"} if log else set())
         if self.family == "portcullis":
             file = folder / "routes.yaml"
-            file.write_text(gateway_file.text(self.authorizes, log, shape))
+            file.write_text(text or gateway_file.text(self.authorizes, log, shape))
             command = [binary or places.GATEWAY, "run", file]
         else:
             command = PEER_COMMANDS[self.family](folder, flags)
@@ -85,6 +85,10 @@ def nginx(folder, flags, template="nginx.conf"):
     # Started by root, a worker would become `nobody`, who cannot read the bench's files.
     user = "user root;" if os.geteuid() == 0 else ""
     file = fill_in(template, folder / "nginx.conf", flags, RUN=folder, USER=user)
+    return nginx_command(folder, file)
+
+
+def nginx_command(folder, file):
     return ["nginx", "-p", folder, "-e", "stderr", "-c", file]
 
 
