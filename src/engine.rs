@@ -23,6 +23,7 @@ use crate::config::model::{GroupIndex, ProtocolVersion, WeightedGroup};
 use crate::http::{Authority, Received, Target, limits, tidy};
 use crate::routing::{Selection, choose_group, redirect};
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
+use crate::tls::Presented;
 
 /// A request, as far as deciding needs to know it.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +38,8 @@ pub struct Request<'a> {
     pub content_length: Option<u64>,
     /// Whether it came over HTTP/2.
     pub is_http2: bool,
+    /// The certificates of its connection; absent without TLS, or where there is no connection.
+    pub presented: Option<Presented<'a>>,
 }
 
 /// What deciding needs beside the request.
@@ -138,6 +141,9 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
         Ok(canonical) => canonical,
         Err(malformed) => return Decision::refused(None, malformed.into(), caller),
     };
+    if request.presented.is_some_and(|presented| !presented.is_for(authority.host())) {
+        return Decision::refused(None, Refusal::MisdirectedHost, caller);
+    }
     let selection = listener.table.route(authority.host(), &target, request.received.method);
     let index = match selection {
         Ok(Selection::Rule(index)) => index,

@@ -121,6 +121,7 @@ pub struct Compiled {
     pub config: Arc<ServerConfig>,
     /// In the order of the file.
     pub certificates: Arc<[CertificateFacts]>,
+    by_name: Arc<Certificates>,
     fingerprint: [u8; 32],
 }
 
@@ -156,11 +157,11 @@ pub fn compile(
         });
         leaves.push((leaf, Arc::new(key)));
     }
-    let certificates = Certificates::new(leaves, now).ok_or(TlsError::NoCertificates)?;
+    let by_name = Certificates::new(leaves, now).map(Arc::new).ok_or(TlsError::NoCertificates)?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(certificates));
+        .with_cert_resolver(Arc::<Certificates>::clone(&by_name));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     if http2 {
         config.alpn_protocols.insert(0, b"h2".to_vec());
@@ -168,7 +169,25 @@ pub fn compile(
     // alb.md 2.3: the server's order of ciphers wins.
     config.ignore_client_order = true;
     config.ticketer = Ticketer::new()?;
-    Ok(Compiled { config: Arc::new(config), certificates: facts.into(), fingerprint })
+    Ok(Compiled { config: Arc::new(config), certificates: facts.into(), by_name, fingerprint })
+}
+
+/// What a connection's handshake settled about certificates.
+#[derive(Debug, Clone, Copy)]
+pub struct Presented<'a> {
+    /// The certificates to choose from.
+    pub compiled: &'a Compiled,
+    /// The name that the client asked for (SNI), lower case.
+    pub server_name: Option<&'a str>,
+}
+
+impl Presented<'_> {
+    /// Whether a request for `host`, in canonical spelling, belongs on this connection: a
+    /// connection of its own would have been shown the same certificate (RFC 9110 7.4 and 15.5.20).
+    #[must_use]
+    pub fn is_for(&self, host: &str) -> bool {
+        self.compiled.by_name.is_same(self.server_name, Some(host))
+    }
 }
 
 /// The bytes of a chain and its key.

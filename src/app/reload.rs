@@ -171,8 +171,7 @@ impl Reloader {
         state.certificates.clear();
         let listeners = snapshot.config.listeners.iter().zip(&state.handles).zip(compiled);
         for ((listener, handle), tls) in listeners {
-            let server = tls.as_ref().map(|compiled| Arc::clone(&compiled.config));
-            handle.update(ListenerSettings::new(listener, server));
+            handle.update(ListenerSettings::new(listener, tls.clone()));
             let watch = tls.zip(listener.tls.clone());
             state.certificates.push(
                 watch.map(|(compiled, tls)| CertificateWatch::new(tls, listener.http2, compiled)),
@@ -192,7 +191,7 @@ impl Reloader {
         for (watch, handle) in certificates.iter_mut().zip(handles) {
             match watch.as_mut().and_then(|watch| watch.poll(clock::wall())) {
                 Some(Ok(compiled)) => {
-                    handle.update_tls(&compiled.config);
+                    handle.update_tls(&compiled);
                     is_changed = true;
                     tracing::info!("certificates reloaded");
                 }

@@ -138,8 +138,7 @@ pub fn run(
             None => None,
         };
         tracing::info!(listener = %listener.name, address = %bound.address(), tls = compiled.is_some(), "listening");
-        let config = compiled.as_ref().map(|compiled| Arc::clone(&compiled.config));
-        handles.push(service.add(bound, ListenerSettings::new(listener, config)));
+        handles.push(service.add(bound, ListenerSettings::new(listener, compiled.clone())));
         certificates.push(
             compiled
                 .zip(listener.tls.clone())

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::chunked::ChunkError;
 use super::listener::ListenerSettings;
+use crate::tls::Presented;
 
 /// What the TLS handshake settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,16 +64,23 @@ impl ConnectionFacts {
         digest.user_data.as_ref()?.downcast_ref::<Arc<Self>>().map(AsRef::as_ref)
     }
 
+    /// The certificates of this connection, whatever was reloaded since; absent without TLS.
+    #[must_use]
+    pub fn presented(&self) -> Option<Presented<'_>> {
+        let compiled = self.settings.tls.as_ref()?;
+        Some(Presented { compiled, server_name: self.tls.as_ref()?.server_name.as_deref() })
+    }
+
+    /// Longest silence of the client, or of both sides of an upgraded connection.
+    #[must_use]
+    pub fn idle_timeout(&self) -> Duration {
+        self.settings.idle_timeout
+    }
+
     /// To be said by the first hook of every request. What the HTTP engine answers before that is
     /// recorded as malformed, since no hook will ever see it.
     pub fn request_began(&self) {
         self.life.began.store(true, Relaxed);
-    }
-
-    /// Longest silence of this client.
-    #[must_use]
-    pub fn idle_timeout(&self) -> Duration {
-        self.settings.idle_timeout
     }
 
     /// Whether this connection shall take no further request: it is being drained, or it is older

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 
 use crate::config::model;
+use crate::tls;
 
 /// Connections that the kernel completes before we take them. `net.core.somaxconn` caps it.
 const BACKLOG: i32 = 4096;
@@ -90,7 +90,7 @@ pub fn bind(address: SocketAddr) -> Result<BoundListener, BindError> {
 #[derive(Debug, Clone)]
 pub struct ListenerSettings {
     /// Certificates; `None` for plain HTTP.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<tls::Compiled>,
     /// Longest silence of a client.
     pub idle_timeout: Duration,
     /// Age after which a connection takes one more request.
@@ -104,7 +104,7 @@ pub struct ListenerSettings {
 impl ListenerSettings {
     /// What the file says about `listener`, with its compiled certificates.
     #[must_use]
-    pub fn new(listener: &model::Listener, tls: Option<Arc<ServerConfig>>) -> Self {
+    pub fn new(listener: &model::Listener, tls: Option<tls::Compiled>) -> Self {
         Self {
             tls,
             idle_timeout: listener.idle_timeout,
@@ -126,7 +126,7 @@ impl ListenerHandle {
     }
 
     /// New certificates for connections accepted from now on; everything else stays.
-    pub fn update_tls(&self, tls: &Arc<ServerConfig>) {
-        self.0.rcu(|old| ListenerSettings { tls: Some(Arc::clone(tls)), ..(**old).clone() });
+    pub fn update_tls(&self, tls: &tls::Compiled) {
+        self.0.rcu(|old| ListenerSettings { tls: Some(tls.clone()), ..(**old).clone() });
     }
 }

@@ -78,10 +78,10 @@ where
         tcp: TcpStream,
         peer: SocketAddr,
     ) -> Option<(Transport, Option<TlsFacts>, HttpVersion)> {
-        let Some(config) = &self.settings.tls else {
+        let Some(compiled) = &self.settings.tls else {
             return Some((Transport::Plain(tcp), None, HttpVersion::Http1));
         };
-        let handshake = TlsAcceptor::from(Arc::clone(config)).accept(tcp);
+        let handshake = TlsAcceptor::from(Arc::clone(&compiled.config)).accept(tcp);
         let tls = match tokio::time::timeout(self.book.timing.handshake, handshake).await {
             Ok(Ok(tls)) => tls,
             Ok(Err(error)) => {

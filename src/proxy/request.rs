@@ -24,17 +24,14 @@ impl Gateway {
         session: &mut Session,
         context: &mut Context,
     ) -> Result<bool> {
+        limit_stream_writes(session);
         let snapshot = self.snapshot.load_full();
         let Some(facts) = ConnectionFacts::of(session) else {
             return Error::e_explain(ErrorType::InternalError, "a session without a connection");
         };
         facts.request_began();
-        // The watch sees a connection that takes nothing, but not one stream of many that does.
-        let write_timeout = (facts.http == HttpVersion::Http2).then(|| facts.idle_timeout());
         context.in_flight = Some(InFlight::begin(&self.metrics));
         let listener = facts.listener;
-        let scheme = if facts.tls.is_some() { Scheme::Https } else { Scheme::Http };
-        session.set_write_timeout(write_timeout);
         let mono = clock::monotonic();
         context.max_body =
             snapshot.listeners.get(listener).map_or(0, |listener| listener.max_request_body);
@@ -48,7 +45,7 @@ impl Gateway {
         let moment =
             Moment { wall: begun.wall, mono, random: begun.random(), patience: Patience::MayWait };
         let snapshot = Arc::clone(&begun.snapshot);
-        let mut decision = decide(&snapshot, session.req_header(), listener, scheme, moment);
+        let mut decision = decide(&snapshot, session.req_header(), facts, moment);
         if let Step::Wait(wait) = decision.step {
             self.keys.wait(wait).await;
             context.waited = Some(context.elapsed());
@@ -58,7 +55,7 @@ impl Gateway {
                 patience: Patience::HasWaited,
                 ..moment
             };
-            decision = decide(&snapshot, session.req_header(), listener, scheme, moment);
+            decision = decide(&snapshot, session.req_header(), facts, moment);
         }
         context.authorized = decision.rule.is_some().then(|| context.elapsed());
         let decision = context.decision.insert(decision);
@@ -92,11 +89,18 @@ impl Begun {
     }
 }
 
+/// The watch sees a connection that takes nothing, but not one stream of many that does.
+fn limit_stream_writes(session: &mut Session) {
+    let limit = ConnectionFacts::of(session)
+        .filter(|facts| facts.http == HttpVersion::Http2)
+        .map(ConnectionFacts::idle_timeout);
+    session.set_write_timeout(limit);
+}
+
 fn decide(
     snapshot: &Snapshot,
     header: &RequestHeader,
-    listener: usize,
-    scheme: Scheme,
+    facts: &ConnectionFacts,
     moment: Moment,
 ) -> Decision {
     let authority = (header.version == Version::HTTP_2)
@@ -104,8 +108,9 @@ fn decide(
         .flatten();
     let content_length =
         header.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let scheme = if facts.tls.is_some() { Scheme::Https } else { Scheme::Http };
     let request = Request {
-        listener,
+        listener: facts.listener,
         received: Received {
             method: header.method.as_str(),
             target: header.raw_path(),
@@ -115,6 +120,7 @@ fn decide(
         headers: &header.headers,
         content_length,
         is_http2: header.version == Version::HTTP_2,
+        presented: facts.presented(),
     };
     engine::decide(snapshot, &request, moment)
 }

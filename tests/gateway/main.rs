@@ -15,6 +15,7 @@ mod key_sets;
 mod listeners;
 mod logs;
 mod lost_targets;
+mod misdirected;
 mod names;
 mod panics;
 mod pools;

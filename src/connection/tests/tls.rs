@@ -37,7 +37,7 @@ fn compiled(files: Vec<CertificateFiles>) -> tls::Compiled {
 }
 
 fn https(tls: &tls::Compiled) -> ListenerSettings {
-    ListenerSettings { tls: Some(Arc::clone(&tls.config)), ..settings() }
+    ListenerSettings { tls: Some(tls.clone()), ..settings() }
 }
 
 /// Trusts whatever stands in `files` now.
@@ -152,7 +152,7 @@ async fn a_new_certificate_is_for_new_connections_only() {
         Some(&old),
     )
     .unwrap();
-    gateway.handle.update_tls(&new.config);
+    gateway.handle.update_tls(&new);
 
     before.send("GET /2 HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
     assert_eq!(before.answer().await.0, 200);
