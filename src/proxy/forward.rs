@@ -42,8 +42,13 @@ impl Gateway {
         let Ok(chosen) = chosen else {
             return Err(context.refuse(Refusal::NoTarget));
         };
-        let is_all_head = session.is_body_empty() && !session.is_upgrade_req();
-        let peer = if is_all_head { chosen.peer_without_body() } else { chosen.peer() };
+        let is_upgrade = session.is_upgrade_req();
+        let idle = ConnectionFacts::of(session).map(ConnectionFacts::idle_timeout);
+        let peer = match idle {
+            Some(idle) if is_upgrade => chosen.peer_for_upgrade(idle),
+            _ if session.is_body_empty() => chosen.peer_without_body(),
+            _ => chosen.peer(),
+        };
         context.attempts += 1;
         if context.attempts > 1 {
             self.metrics.upstream_retries.inc();

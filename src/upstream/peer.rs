@@ -44,6 +44,10 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_COUNT: usize = 3;
 
+/// How much longer than the client's side of a tunnel the target's side waits, so that it is the
+/// listener's idle timeout that ends both.
+const TUNNEL_SLACK: Duration = Duration::from_secs(5);
+
 /// More than this is not a list of authorities.
 const LARGEST_AUTHORITIES_FILE: u64 = 1024 * 1024;
 
@@ -77,6 +81,17 @@ impl Chosen {
     #[must_use]
     pub fn peer(&self) -> Box<HttpPeer> {
         Box::new(self.target().peer.0.clone())
+    }
+
+    /// The same for a request that asks for another protocol. What comes after a 101 is no answer
+    /// that is overdue: only silence on both sides for `idle`, the listener's limit, ends it. Pingora
+    /// has one limit for the answer and for all that follows, so the answer may take as long.
+    #[must_use]
+    pub fn peer_for_upgrade(&self, idle: Duration) -> Box<HttpPeer> {
+        let mut peer = self.peer();
+        let idle = idle.saturating_add(TUNNEL_SLACK);
+        peer.options.read_timeout = peer.options.read_timeout.map(|response| response.max(idle));
+        peer
     }
 
     /// The same for a request that sends nothing after its head: no body, no upgrade. That a target

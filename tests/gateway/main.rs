@@ -30,3 +30,4 @@ mod targets;
 mod token_cache;
 mod tokens;
 mod tracing;
+mod upgrade;
