@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ::http::header::CONNECTION;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
+use pingora_core::protocols::http::ServerSession;
 use pingora_error::ErrorType::InvalidHTTPHeader;
 use pingora_error::{Error, Result};
 use pingora_http::ResponseHeader;
@@ -36,6 +37,11 @@ pub(super) async fn send(session: &mut Session, answer: &Answer, close: bool) ->
         header.append_header(name, value.clone())?;
     }
     let is_empty = answer.body.is_empty();
+    if let (ServerSession::H2(stream), true) = (session.as_downstream_mut(), is_empty) {
+        // The head ends the stream: with an empty frame behind it, gRPC callers would take the
+        // trailers that it is for a head without trailers. Pingora's own way leaves it open.
+        return stream.write_response_header(Box::new(header), true);
+    }
     session.write_response_header(Box::new(header), is_empty).await?;
     if !is_empty {
         session.write_response_body(Some(answer.body.clone()), true).await?;

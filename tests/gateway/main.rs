@@ -11,6 +11,7 @@ mod commands;
 mod exhaustion;
 mod grpc;
 mod handshakes;
+mod http2;
 mod key_sets;
 mod listeners;
 mod logs;

@@ -3,7 +3,7 @@
 //! Header blocks are literals without indexing (RFC 7541 6.2.2) and without Huffman coding, so that
 //! every octet of a name or a value is the test's own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -30,7 +30,6 @@ pub const END_HEADERS: u8 = 4;
 pub struct Frame {
     pub kind: u8,
     pub flags: u8,
-    pub stream: u32,
     pub payload: Vec<u8>,
 }
 
@@ -39,7 +38,7 @@ pub struct Client {
     tls: StreamOwned<ClientConnection, TcpStream>,
     ahead: Vec<u8>,
     statuses: HashMap<u32, u16>,
-    is_over: HashMap<u32, bool>,
+    is_over: HashSet<u32>,
     /// The error code of the GOAWAY that came.
     pub goaway: Option<u32>,
 }
@@ -111,7 +110,7 @@ impl Client {
             tls: StreamOwned::new(session, tcp),
             ahead: Vec::new(),
             statuses: HashMap::new(),
-            is_over: HashMap::new(),
+            is_over: HashSet::new(),
             goaway: None,
         };
         let mut hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
@@ -136,20 +135,8 @@ impl Client {
             if let Some(status) = self.statuses.get(&stream) {
                 return Some(*status);
             }
-            if self.is_over.contains_key(&stream) || self.next().is_none() {
+            if self.is_over.contains(&stream) || self.next().is_none() {
                 return None;
-            }
-        }
-    }
-
-    /// Whether a stream was reset, once it has ended; a connection that ends resets it too.
-    pub fn is_reset(&mut self, stream: u32) -> bool {
-        loop {
-            if let Some(reset) = self.is_over.get(&stream) {
-                return *reset;
-            }
-            if self.next().is_none() {
-                return true;
             }
         }
     }
@@ -165,7 +152,7 @@ impl Client {
         let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
         let payload = self.take(length)?;
         let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
-        let frame = Frame { kind: head[3], flags: head[4], stream, payload };
+        let frame = Frame { kind: head[3], flags: head[4], payload };
         match frame.kind {
             SETTINGS if frame.flags & 1 == 0 => {
                 let _ = self.try_send(&self::frame(SETTINGS, 1, 0, &[]));
@@ -175,7 +162,7 @@ impl Client {
                 self.goaway = code.map(u32::from_be_bytes);
             }
             RST_STREAM => {
-                self.is_over.insert(stream, true);
+                self.is_over.insert(stream);
             }
             HEADERS => {
                 if let Some(status) = read_status(&frame.payload) {
@@ -185,7 +172,7 @@ impl Client {
             _ => {}
         }
         if matches!(frame.kind, HEADERS | DATA) && frame.flags & END_STREAM != 0 {
-            self.is_over.entry(stream).or_insert(false);
+            self.is_over.insert(stream);
         }
         Some(frame)
     }
