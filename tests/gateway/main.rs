@@ -5,6 +5,7 @@ mod support;
 
 mod admin;
 mod authorization;
+mod bodies;
 mod claim_headers;
 mod clock;
 mod commands;
