@@ -23,6 +23,7 @@ class Case:
     tls: bool = False
     streams: int = 0           # HTTP/2 streams a connection; 0 is HTTP/1.1
     log: bool = False
+    by_script: bool = False
     shape: Optional[Shape] = None
 
     def warm_up(self, seconds):
@@ -40,7 +41,7 @@ class Case:
         if self.shape:
             script = ("rotate.lua", "cycle", self.shape.request_file(), places.TOKENS / "one.txt")
             return load.wrk(seconds, self.connections, script=script)
-        if self.tokens != "one":
+        if self.tokens != "one" or self.by_script:
             mode = "once" if self.tokens == "unseen" else "cycle"
             script = ("rotate.lua", mode, places.TOKENS / f"{self.tokens}.txt")
             return load.wrk(seconds, self.connections, script=script)
@@ -56,6 +57,7 @@ CASES = {
     case.name: case for case in (
         Case("c64", "64 connections, one token"),
         Case("c256", "256 connections, one token", connections=256),
+        Case("one-by-script", "64 connections, one token, by the script of the next", OURS, by_script=True),
         Case("tokens", "64 connections, 10,000 distinct valid tokens", AUTHORIZED, tokens="valid", warm=4),
         Case("unseen", "64 connections, each token used once", AUTHORIZED, tokens="unseen"),
         Case("bad", "64 connections, 10,000 bad signatures", AUTHORIZED, tokens="bad", refused=True),
