@@ -1,7 +1,7 @@
 //! The last hook: one record of what happened, for log, counters and the ring of denials.
 
 use ::http::header::{HOST, USER_AGENT};
-use ::http::{HeaderValue, Version};
+use ::http::{HeaderValue, StatusCode, Version};
 use pingora_proxy::Session;
 
 use super::Gateway;
@@ -24,7 +24,7 @@ impl Gateway {
             .failure
             .or_else(|| decision.map(|decision| decision.reason))
             .unwrap_or(Reason::ClientClosed);
-        let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        let status = status_sent(session);
         let total = context.elapsed();
 
         if let Some(rule) = rule {
@@ -114,6 +114,15 @@ impl Gateway {
         };
         record
     }
+}
+
+/// The status of the answer; 0 when none was begun. `100 Continue` is none, and 101 is.
+fn status_sent(session: &Session) -> u16 {
+    let status = session.response_written().map(|response| response.status);
+    let is_final = |status: &StatusCode| {
+        !status.is_informational() || *status == StatusCode::SWITCHING_PROTOCOLS
+    };
+    status.filter(is_final).map_or(0, |status| status.as_u16())
 }
 
 fn count_decision(rule: &Rule, decision: Option<&Decision>) {

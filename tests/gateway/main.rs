@@ -3,6 +3,7 @@
 
 mod support;
 
+mod access_log;
 mod admin;
 mod authorization;
 mod bodies;
@@ -17,6 +18,7 @@ mod key_sets;
 mod listeners;
 mod logs;
 mod lost_targets;
+mod metrics;
 mod misdirected;
 mod names;
 mod panics;
