@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ::http::header::CONNECTION;
-use ::http::{HeaderMap, HeaderName, HeaderValue};
+use ::http::header::{CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, TRANSFER_ENCODING};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::protocols::http::ServerSession;
 use pingora_error::ErrorType::InvalidHTTPHeader;
 use pingora_error::{Error, Result};
@@ -15,6 +15,9 @@ use super::context::Context;
 use crate::answer::Answer;
 use crate::connection::ConnectionFacts;
 use crate::http::limits::MAX_HEADERS;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// How long the rest of a body may take that nobody will read, so that the client sees the answer
 /// before the connection is reset.
@@ -71,12 +74,42 @@ impl Gateway {
                 response.remove_header(name);
             }
         }
+        if response.status == 101 {
+            return Ok(());
+        }
+        remove_hop_by_hop(response);
         let is_closing = ConnectionFacts::of(session).is_some_and(ConnectionFacts::is_closing);
-        if is_closing && !session.was_upgraded() && response.status != 101 {
-            response.remove_header(&CONNECTION);
+        if is_closing && !session.was_upgraded() {
+            session.set_keepalive(None);
+        }
+        // HTTP/1.0 knows no chunks: there the end of the connection ends the body (RFC 9112 6.1).
+        if session.req_header().version == Version::HTTP_10
+            && response.remove_header(&TRANSFER_ENCODING).is_some()
+        {
             session.set_keepalive(None);
         }
         Ok(())
+    }
+}
+
+/// Takes out what a target says to us as its client and not to ours (RFC 9110 7.6.1): `Connection`,
+/// what that names, and its kin. The engine writes a `Connection` of its own.
+fn remove_hop_by_hop(response: &mut ResponseHeader) {
+    let mut named = Vec::new();
+    for value in response.headers.get_all(&CONNECTION) {
+        for option in value.as_bytes().split(|&byte| byte == b',') {
+            match HeaderName::from_bytes(option.trim_ascii()) {
+                // Without these nobody would know where the body ends.
+                Ok(CONTENT_LENGTH | TRANSFER_ENCODING) | Err(_) => {}
+                Ok(name) => named.push(name),
+            }
+        }
+    }
+    for name in named {
+        response.remove_header(&name);
+    }
+    for name in [&CONNECTION, &KEEP_ALIVE, &PROXY_AUTHENTICATE, &PROXY_CONNECTION] {
+        response.remove_header(name);
     }
 }
 

@@ -11,6 +11,7 @@ mod claim_headers;
 mod clock;
 mod commands;
 mod exhaustion;
+mod forwarding;
 mod grpc;
 mod handshakes;
 mod http2;
