@@ -62,8 +62,7 @@ impl Gateway {
         match &decision.step {
             Step::Forward(_) => {
                 // As ALB does: the client need not wait for the target's word (RFC 9110 10.1.1).
-                let header = session.req_header();
-                if header.headers.contains_key(EXPECT) && header.version == Version::HTTP_11 {
+                if waits_to_be_told(session) {
                     session.as_downstream_mut().write_continue_response().await?;
                 }
                 Ok(false)
@@ -78,6 +77,19 @@ impl Gateway {
             }
         }
     }
+}
+
+/// Whether the client holds its body back until it hears `100 Continue`. Other expectations are
+/// ignored, as is this one in HTTP/1.0 or without a body: an answer nobody waits for would be taken
+/// for the final one.
+fn waits_to_be_told(session: &mut Session) -> bool {
+    let header = session.req_header();
+    let is_asked = header.version == Version::HTTP_11
+        && header
+            .headers
+            .get(EXPECT)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    is_asked && !session.is_body_empty()
 }
 
 impl Begun {

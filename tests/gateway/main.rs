@@ -23,6 +23,7 @@ mod metrics;
 mod misdirected;
 mod names;
 mod panics;
+mod persistence;
 mod pools;
 mod reload;
 mod shutdown;
