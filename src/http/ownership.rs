@@ -156,15 +156,6 @@ impl OwnedHeaders {
         }
         before - headers.len()
     }
-
-    /// Whether a `Connection` value names one of our headers, to have it removed on the way.
-    #[must_use]
-    pub fn is_nominated_by(&self, connection: &[u8]) -> bool {
-        connection.split(|&byte| byte == b',').any(|option| {
-            let option = option.trim_ascii();
-            self.owns(option) || WRITTEN.iter().any(|name| fold(option).eq(name.bytes()))
-        })
-    }
 }
 
 impl fmt::Debug for OwnedHeaders {

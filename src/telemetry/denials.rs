@@ -71,7 +71,7 @@ impl Denials {
             method: head(record.method),
             host: head(record.host),
             path: head(record.path),
-            client: record.client.unwrap_or_else(|| record.peer.ip()),
+            client: record.peer.ip(),
             status: record.status,
             reason: record.reason,
             detail,
@@ -147,7 +147,7 @@ mod tests {
     use crate::telemetry::trace::Ids;
 
     fn denied(at: UnixMillis, path: &[u8], into: &Denials) {
-        let ids = Ids::keyed([1, 2, 3]);
+        let ids = Ids::keyed([1, 2]);
         let mut record =
             Record::new(at, ids.request_id(), "public", "192.0.2.7:51234".parse().unwrap());
         record.path = path;

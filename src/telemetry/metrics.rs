@@ -179,7 +179,7 @@ impl Metrics {
         self.families.listener(listener, causes)
     }
 
-    /// The handles of a user pool; `results` is the closed list for [`PoolMetrics::fetched`].
+    /// The handles of a user pool; `results` is the closed list for [`PoolMetrics::set_fetched`].
     #[must_use]
     pub fn pool(&self, pool: &str, results: &'static [&'static str]) -> Arc<PoolMetrics> {
         self.families.pool(pool, results)

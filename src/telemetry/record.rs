@@ -4,7 +4,7 @@
 //! OpenTelemetry's spirit and are documented in the operations guide. Never in it: tokens, cookies,
 //! header values other than `User-Agent`, and the subject in clear.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::json::{push_address, push_escaped, push_millis, push_number, push_string, push_time};
@@ -38,8 +38,6 @@ pub struct Record<'a> {
     pub protocol: &'static str,
     /// The other end of the TCP connection.
     pub peer: SocketAddr,
-    /// The client, where a trusted proxy told another address than the peer's.
-    pub client: Option<IpAddr>,
     /// Status sent; 0 when none was.
     pub status: u16,
     /// Why it was answered as it was: an entry of a closed list.
@@ -125,7 +123,6 @@ impl<'a> Record<'a> {
             query: None,
             protocol: "",
             peer,
-            client: None,
             status: 0,
             reason: "",
             error_reason: "",
@@ -179,11 +176,7 @@ impl<'a> Record<'a> {
 
     fn write_client(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"client_ip\":\"");
-        push_address(out, self.client.unwrap_or_else(|| self.peer.ip()));
-        if self.client.is_some() {
-            out.extend_from_slice(b"\",\"peer_ip\":\"");
-            push_address(out, self.peer.ip());
-        }
+        push_address(out, self.peer.ip());
         out.extend_from_slice(b"\",\"peer_port\":");
         push_number(out, u64::from(self.peer.port()));
     }

@@ -8,62 +8,48 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::clock::UnixMillis;
-
 /// 16 hexadecimal digits, also usable as a W3C `parent-id` (never all zero).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestId([u8; 16]);
 
-/// 32 hexadecimal digits: a W3C `trace-id` whose first 8 are the time in seconds, so that it is
-/// also an X-Ray id (`1-` first 8 `-` last 24).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TraceId([u8; 32]);
+impl RequestId {
+    /// The digits, lower case.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
 
-macro_rules! hex_text {
-    ($name:ident, $length:literal) => {
-        impl $name {
-            /// The digits, lower case.
-            #[must_use]
-            pub const fn as_bytes(&self) -> &[u8; $length] {
-                &self.0
-            }
-
-            /// The digits, lower case.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                std::str::from_utf8(&self.0).unwrap_or_default()
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
+    /// The digits, lower case.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
-hex_text!(RequestId, 16);
-hex_text!(TraceId, 32);
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// The source of identifiers; one for the process.
 #[derive(Debug)]
 pub struct Ids {
     next: AtomicU64,
-    keys: [u64; 3],
+    keys: [u64; 2],
 }
 
 impl Ids {
     /// Keyed by the operating system's randomness.
     #[must_use]
     pub fn random() -> Self {
-        let mut seed = [0; 24];
+        let mut seed = [0; 16];
         if aws_lc_rs::rand::fill(&mut seed).is_err() {
             // Still unique within the process; a name that can be guessed harms nobody.
             seed[..8].copy_from_slice(&crate::clock::wall().0.to_le_bytes());
@@ -74,7 +60,7 @@ impl Ids {
 
     /// Keyed by the caller: the same keys give the same sequence.
     #[must_use]
-    pub const fn keyed(keys: [u64; 3]) -> Self {
+    pub const fn keyed(keys: [u64; 2]) -> Self {
         Self { next: AtomicU64::new(1), keys }
     }
 
@@ -82,17 +68,6 @@ impl Ids {
     #[must_use]
     pub fn request_id(&self) -> RequestId {
         RequestId(hex(self.number()))
-    }
-
-    /// A trace of our own, for a request that came without one.
-    #[must_use]
-    pub fn trace_id(&self, now: UnixMillis) -> TraceId {
-        let seconds = u64::from(now.seconds() as u32);
-        let (middle, last) = (self.permute(self.keys[2] ^ self.number()), self.number());
-        let mut digits = [0; 32];
-        digits[..16].copy_from_slice(&hex(seconds << 32 | middle >> 32));
-        digits[16..].copy_from_slice(&hex(last));
-        TraceId(digits)
     }
 
     /// Bytes that nobody else has, for a trace header.
@@ -151,7 +126,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::Ids;
-    use crate::clock::UnixMillis;
 
     #[test]
     fn identifiers_never_repeat_and_do_not_follow_one_another() {
@@ -173,16 +147,7 @@ mod tests {
     #[test]
     fn the_key_decides_the_sequence() {
         let first = |keys| Ids::keyed(keys).request_id();
-        assert_eq!(first([1, 2, 3]), first([1, 2, 3]));
-        assert_ne!(first([1, 2, 3]), first([2, 2, 3]));
-    }
-
-    #[test]
-    fn a_trace_id_begins_with_the_time_as_x_ray_wants_it() {
-        let ids = Ids::random();
-        let trace = ids.trace_id(UnixMillis(0x6921_5e40 * 1000)).to_string();
-        assert_eq!(trace.len(), 32);
-        assert!(trace.starts_with("69215e40"), "{trace}");
-        assert_ne!(trace[8..], ids.trace_id(UnixMillis(0x6921_5e40 * 1000)).as_str()[8..]);
+        assert_eq!(first([1, 2]), first([1, 2]));
+        assert_ne!(first([1, 2]), first([2, 2]));
     }
 }

@@ -1,4 +1,4 @@
-//! What a failed attempt means: ALB's status, a reason for the record, and whether another is allowed.
+//! What a failed attempt means: ALB's status, and whether another is allowed.
 //!
 //! Pure. `peer` translates Pingora's errors into a [`Cause`].
 
@@ -52,27 +52,6 @@ impl Cause {
             | Self::SendFailed
             | Self::Malformed
             | Self::Broken => 502,
-        }
-    }
-
-    /// A stable word for logs, metrics and the decision record.
-    #[must_use]
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::NoTarget => "target_none",
-            Self::ConnectRefused => "target_connect_refused",
-            Self::ConnectUnreachable => "target_unreachable",
-            Self::ConnectTimeout => "target_connect_timeout",
-            Self::TlsFailed => "target_tls_failed",
-            Self::Exhausted => "target_connect_exhausted",
-            Self::Closed => "target_closed",
-            Self::Vanished => "target_vanished",
-            Self::Refused => "target_refused_stream",
-            Self::SendFailed => "target_send_failed",
-            Self::SendTimeout => "target_send_timeout",
-            Self::ResponseTimeout => "target_response_timeout",
-            Self::Malformed => "target_malformed",
-            Self::Broken => "target_broken",
         }
     }
 

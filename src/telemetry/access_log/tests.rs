@@ -10,7 +10,7 @@ fn counter() -> IntCounter {
 
 fn log(access_log: &AccessLog, path: &str) {
     let peer = "192.0.2.7:51234".parse().unwrap();
-    let mut record = Record::new(UnixMillis(0), Ids::keyed([1, 2, 3]).request_id(), "public", peer);
+    let mut record = Record::new(UnixMillis(0), Ids::keyed([1, 2]).request_id(), "public", peer);
     record.path = path.as_bytes();
     access_log.log(&record);
 }

@@ -124,13 +124,6 @@ pub struct PoolMetrics {
 }
 
 impl PoolMetrics {
-    /// A fetch of a key set of this pool has ended, by the index of its result.
-    pub fn fetched(&self, result: usize) {
-        if let Some(counter) = self.fetches.get(result) {
-            counter.inc();
-        }
-    }
-
     /// Tells, before a scrape, how many fetches ended with a result so far.
     pub fn set_fetched(&self, result: usize, total: u64) {
         if let Some(counter) = self.fetches.get(result) {

@@ -155,7 +155,7 @@ fn key_sets_tell_their_age_or_that_there_are_none() {
     let metrics = metrics();
     let (here, absent) = (metrics.pool("customers", RESULTS), metrics.pool("partners", RESULTS));
     here.set_keys(2, Some(Duration::from_millis(90_500)));
-    here.fetched(1);
+    here.set_fetched(1, 1);
     absent.set_keys(0, None);
     let text = metrics.text();
     assert!(text.contains("portcullis_jwks_age_seconds{user_pool=\"customers\"} 90.5\n"));
@@ -190,7 +190,7 @@ fn everything() -> Arc<Metrics> {
     request(&rule, Some(0), 200);
     rule.decision(0);
     metrics.listener("public", CAUSES).refused(0);
-    metrics.pool("customers", RESULTS).fetched(0);
+    metrics.pool("customers", RESULTS).set_fetched(0, 1);
     metrics.on_scrape(Box::new(|metrics| metrics.set_targets("blue", "healthy", 1)));
     // Handles must live until the scrape; a test process may leak them.
     std::mem::forget((
