@@ -110,7 +110,8 @@ def until_done(work):
         thread.join()
 
 
-def asks_for_unknown_kids(tokens, pause):
+def asks(tokens, pause):
+    """A request for each token in turn, a pause between two."""
     def ask_once(over):
         for token in tokens:
             if over.wait(pause):
@@ -135,7 +136,7 @@ def wrk(script=("report.lua",), token=None):
 def moody(keys, mood, tokens):
     keys.mood = mood
     try:
-        with asks_for_unknown_kids(tokens, 0.1):
+        with asks(tokens, 0.1):
             yield
     finally:
         keys.mood = "good"
@@ -175,14 +176,21 @@ def run(number, seconds, binary=None):
     def text():
         return gateway_file.text(True, key_set=places.MOODY_KEY_SET, targets=(places.BACKEND, places.BACKEND + 5))
 
-    process = None
+    process, cores = None, os.sched_getaffinity(0)
+    # What runs on our own threads belongs to the client.
+    os.sched_setaffinity(0, {places.CLIENT_CORE})
     try:
         process = subject.start(binary=binary, text=text())
         nothing = contextlib.nullcontext
+
+        def known():
+            return asks([load.one_token()] * 100, 0.1)
+
         flood = ("rotate.lua", "cycle", kid_file)
         for name, quiet, disturbance in (
-            ("key set's host hangs, 10 unknown keys a second", nothing, lambda: moody(keys, "hang", tokens)),
-            ("key set's host answers garbage, 10 unknown keys a second", nothing, lambda: moody(keys, "garbage", tokens)),
+            ("key set's host hangs, 10 unknown keys a second", known, lambda: moody(keys, "hang", tokens)),
+            ("key set's host answers garbage, 10 unknown keys a second", known,
+             lambda: moody(keys, "garbage", tokens)),
             ("full load by random unknown keys (quiet: full load by one token)",
              lambda: wrk(token=load.one_token()), lambda: wrk(script=flood)),
             ("a reload each second", nothing, lambda: reloads(file, text())),
@@ -193,6 +201,7 @@ def run(number, seconds, binary=None):
             with disturbance():
                 results.append(Disturbed(name, number, before, probe(seconds)))
     finally:
+        os.sched_setaffinity(0, cores)
         keys.close()
         second.stop()
         if process:
