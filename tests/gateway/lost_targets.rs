@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::support::{Gateway, Start, Target, wire};
+use crate::support::{Gateway, Start, Target, skipped, wire};
 
 fn before(targets: &[String], timeouts: &str) -> String {
     let targets: Vec<String> = targets.iter().map(|target| format!("'{target}'")).collect();
@@ -92,7 +92,7 @@ impl Drop for Island {
 #[test]
 fn requests_for_a_target_that_is_gone_without_a_word_are_served_by_another_in_time() {
     let Some(island) = Island::rise() else {
-        return eprintln!("skipped: needs the right to make a network namespace");
+        return skipped("it needs the right to make a network namespace");
     };
     // Any server will do for a target: another gateway is one that runs in that network.
     let far = Start::with(&format!(

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::support::issuer::CLIENT;
 use crate::support::names::{Manner, NameServer};
-use crate::support::{Gateway, Issuer, Start, Target, eventually, wire};
+use crate::support::{Gateway, Issuer, Start, Target, eventually, skipped, wire};
+
+const NEEDS: &str = "it needs port 53 of a loopback address and a mount namespace";
 
 /// Groups of one target each, with a path each.
 fn groups(groups: &[(&str, String)]) -> String {
@@ -35,13 +37,9 @@ fn at_once(gateway: &Gateway, path: &str) -> u16 {
     status
 }
 
-fn skipped() {
-    eprintln!("skipped: needs port 53 of a loopback address and a mount namespace");
-}
-
 #[test]
 fn a_name_server_that_is_silent_and_then_fails_and_then_answers_is_waited_for_by_nobody() {
-    let Some(names) = NameServer::start(Manner::Silent) else { return skipped() };
+    let Some(names) = NameServer::start(Manner::Silent) else { return skipped(NEEDS) };
     let target = Target::start();
     let port = target.address().port();
     let by_name = |name: &str| (name.to_owned(), format!("{name}.test:{port}"));
@@ -73,7 +71,7 @@ fn a_name_server_that_is_silent_and_then_fails_and_then_answers_is_waited_for_by
 
 #[test]
 fn an_issuer_whose_name_cannot_be_resolved_holds_up_its_own_tokens_only() {
-    let Some(names) = NameServer::start(Manner::Silent) else { return skipped() };
+    let Some(names) = NameServer::start(Manner::Silent) else { return skipped(NEEDS) };
     let (issuer, target) = (Issuer::start(), Target::start());
     let unreachable = SocketAddr::from(([127, 0, 0, 1], 443));
     let yaml = groups(&[("open", target.address().to_string())]).replace(
