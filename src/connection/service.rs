@@ -26,6 +26,9 @@ use super::watch::{Book, Drain, Place, Timing};
 /// How long to wait when the system has no descriptor or memory for a connection.
 const RESPITE: Duration = Duration::from_millis(100);
 
+/// How long handshakes that have begun may take to complete when the socket is to be closed.
+const LAST_CALL: Duration = Duration::from_millis(100);
+
 /// Answered, as well as one write does it, where `max_connections` are open.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n\
     Connection: close\r\n\r\n";
@@ -186,20 +189,21 @@ where
                 Err(error) => tracing::debug!(%error, "accept failed"),
             }
         }
-        if let Ok(socket) = socket.into_std() {
-            self.accept_completed(&socket);
-        }
+        self.accept_last(socket).await;
     }
 
-    /// What the kernel has completed would be reset with the socket: serve it. The kernel itself is
-    /// asked, since the runtime only knows of what it was told before its last look.
-    fn accept_completed(&self, socket: &std::net::TcpListener) {
+    /// Closing a socket resets what the kernel has completed on it. So newcomers are kept out
+    /// first, and whoever is in, or half in, is served.
+    async fn accept_last(&self, socket: TcpListener) {
+        if let Err(error) = keep_out_newcomers(&socket) {
+            tracing::debug!(%error, "a connection that is made while the socket closes may be reset");
+        }
         while let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            match socket.accept().and_then(|(tcp, peer)| Ok((nonblocking(tcp)?, peer))) {
-                Ok((tcp, peer)) => self.admit(tcp, peer, permit),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if is_shortage(&error) => return,
-                Err(_) => {}
+            match tokio::time::timeout(LAST_CALL, socket.accept()).await {
+                Ok(Ok((tcp, peer))) => self.admit(tcp, peer, permit),
+                Ok(Err(error)) if is_shortage(&error) => return,
+                Ok(Err(_)) => {}
+                Err(_nobody_came) => return,
             }
         }
     }
@@ -246,9 +250,31 @@ where
     }
 }
 
-fn nonblocking(tcp: std::net::TcpStream) -> io::Result<TcpStream> {
-    tcp.set_nonblocking(true)?;
-    TcpStream::from_std(tcp)
+/// Has the kernel drop what opens a connection (SYN) to this socket. What completes one that was
+/// begun passes, so nobody is left with half a connection. A newcomer's kernel asks again after a
+/// second, and then hears who listens here by then.
+#[cfg(target_os = "linux")]
+fn keep_out_newcomers(socket: &TcpListener) -> io::Result<()> {
+    use socket2::SockFilter;
+
+    // Classic BPF, which sees a segment from its TCP header on: the flags are its byte 13.
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const SYN: u32 = 0x02;
+    socket2::SockRef::from(socket).attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, 13),
+        SockFilter::new(AND, 0, 0, SYN),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+        SockFilter::new(RETURN, 0, 0, 0),
+    ])
+}
+
+#[cfg(not(target_os = "linux"))]
+fn keep_out_newcomers(_: &TcpListener) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// No descriptor, or no memory, for one more socket.
