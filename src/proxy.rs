@@ -4,6 +4,7 @@
 //! engine says: an answer of our own, a wait for a key set, or a forwarding plan.
 
 mod context;
+mod exchange;
 mod fail_point;
 mod failure;
 mod forward;

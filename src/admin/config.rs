@@ -109,13 +109,20 @@ fn shutdown(shutdown: &Shutdown) -> Value {
 }
 
 fn access_log(log: &AccessLog) -> Value {
-    let AccessLog { destination, query } = log;
-    let destination = match destination {
+    let AccessLog { destination, query, alb, load_balancer } = log;
+    json!({
+        "destination": log_destination(destination),
+        "query": query,
+        "alb": { "destination": log_destination(alb), "load_balancer": &**load_balancer },
+    })
+}
+
+fn log_destination(destination: &LogDestination) -> Value {
+    match destination {
         LogDestination::Off => json!("off"),
         LogDestination::Stdout => json!("stdout"),
         LogDestination::File(file) => json!({ "file": path(file) }),
-    };
-    json!({ "destination": destination, "query": query })
+    }
 }
 
 fn user_pool(pool: &UserPool) -> Value {

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::expiry::{Expiry, Nearness};
-use super::start::{Gateway, destination};
+use super::start::{Gateway, log_settings};
 use crate::admin::ReloadReport;
 use crate::check;
 use crate::clock;
@@ -138,10 +138,7 @@ impl Reloader {
         let access_log = gateway
             .access_log
             .load()
-            .carry_over(
-                destination(&config.access_log.destination),
-                gateway.metrics.log_dropped.clone(),
-            )
+            .carry_over(log_settings(&config.access_log), &gateway.metrics.log_dropped)
             .map_err(|why| ReloadError::Needs(format!("access_log: {why}")))?;
         let mut compiled = Vec::with_capacity(config.listeners.len());
         for (listener, before) in config.listeners.iter().zip(&state.certificates) {

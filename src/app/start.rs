@@ -19,12 +19,12 @@ use super::background::Background;
 use super::reload::Reloader;
 use super::stop::StopSignal;
 use crate::config::Loaded;
-use crate::config::model::{Config, LogDestination};
+use crate::config::model::{self, Config, LogDestination};
 use crate::connection::{self, BindError, ListenerService, ListenerSettings, Shares};
 use crate::fetch::{ClientError, HttpClient, KeyKeeper, KeyStore, Limits, StoreError};
 use crate::proxy;
 use crate::snapshot::Snapshot;
-use crate::telemetry::access_log::{AccessLog, Destination};
+use crate::telemetry::access_log::{AccessLog, Destination, Settings};
 use crate::telemetry::denials::Denials;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::trace::Ids;
@@ -196,9 +196,8 @@ fn server(threads: usize, shares: Shares) -> Server {
 fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError> {
     let store = config.state_directory.as_deref().map(KeyStore::open).transpose()?;
     let keys = KeyKeeper::new(HttpClient::new(Limits::default())?, store);
-    let access_log =
-        AccessLog::start(destination(&config.access_log.destination), metrics.log_dropped.clone())
-            .map_err(StartError::AccessLog)?;
+    let access_log = AccessLog::start(log_settings(&config.access_log), &metrics.log_dropped)
+        .map_err(StartError::AccessLog)?;
     let snapshot = Snapshot::compile(config, None, &metrics);
     if let Some(fault) = snapshot.groups.faults().first() {
         return Err(StartError::Target(fault.to_string()));
@@ -217,7 +216,15 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
 }
 
 /// What the file says, in the words of telemetry, which does not know the file.
-pub(super) fn destination(destination: &LogDestination) -> Destination {
+pub(super) fn log_settings(log: &model::AccessLog) -> Settings {
+    Settings {
+        json: destination(&log.destination),
+        alb: destination(&log.alb),
+        load_balancer: Arc::clone(&log.load_balancer),
+    }
+}
+
+fn destination(destination: &LogDestination) -> Destination {
     match destination {
         LogDestination::Off => Destination::Off,
         LogDestination::Stdout => Destination::Stdout,

@@ -15,7 +15,12 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         state_directory: None,
         startup_wait: minute,
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: minute },
-        access_log: AccessLog { destination: LogDestination::Off, query: false },
+        access_log: AccessLog {
+            destination: LogDestination::Off,
+            query: false,
+            alb: LogDestination::Off,
+            load_balancer: "app/test/0000000000000000".into(),
+        },
         claim_headers: Vec::new(),
         owned_headers: Vec::new(),
         user_pools: Vec::new(),

@@ -103,6 +103,10 @@ pub struct AccessLog {
     pub destination: LogDestination,
     /// Whether the query string is written. Default false: it may hold secrets.
     pub query: bool,
+    /// Where lines in the format of an Application Load Balancer go.
+    pub alb: LogDestination,
+    /// What the load balancer is called in them: `app/NAME/ID`.
+    pub load_balancer: Arc<str>,
 }
 
 /// Where access-log lines go.

@@ -86,6 +86,22 @@ pub(super) struct AccessLog {
     pub(super) destination: Field<String>,
     /// Whether the query string is written; it may hold secrets. Default: `false`.
     pub(super) query: Field<bool>,
+    /// The same requests in the access-log format of an Application Load Balancer. Default: none.
+    pub(super) alb: Field<AlbLog>,
+}
+
+/// The access log in the format of an Application Load Balancer.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["destination"]))]
+pub(super) struct AlbLog {
+    /// `stdout`, `off`, or the path of a file.
+    #[schemars(example = &"alb.log")]
+    pub(super) destination: Field<String>,
+    /// The load balancer's name in the lines. Default: `app/portcullis/0000000000000000`.
+    #[schemars(regex(pattern = r"^app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}$"))]
+    #[schemars(example = &"app/edge/50dc6c495c0c9188")]
+    pub(super) load_balancer: Field<String>,
 }
 
 /// A secret: `${env:NAME}` or `${file:PATH}`. Its text is never shown.

@@ -4,6 +4,7 @@
 //! A part that is wrong is left out of the result, but judging goes on. Whether the result may be
 //! used is decided by the findings: there is no configuration when there is an error.
 
+mod access_log;
 mod action;
 mod address;
 mod claims;
@@ -25,9 +26,7 @@ pub(super) use self::pattern::Refusal;
 use super::decode::Misspelt;
 use super::diagnostics::{Diagnostic, Severity, Span};
 use super::field::{Field, List, Spanned};
-use super::model::{
-    AccessLog, Admin, Config, GroupIndex, LogDestination, Name, PoolIndex, Profile, Shutdown,
-};
+use super::model::{Admin, Config, GroupIndex, Name, PoolIndex, Profile, Shutdown};
 use super::source::Source;
 use super::suggest;
 use super::units::{DurationText, SizeText};
@@ -291,21 +290,6 @@ impl Judge<'_> {
             pre_stop_wait: self.duration(&raw.pre_stop_wait, seconds(0), seconds(0)..=hour),
             drain_limit: self.duration(&raw.drain_limit, seconds(25), seconds(0)..=hour),
         }
-    }
-
-    fn access_log(&mut self, raw: Option<&raw::AccessLog>) -> AccessLog {
-        let destination = match raw.and_then(|raw| raw.destination.given()) {
-            None => LogDestination::Stdout,
-            Some(text) => match text.value.as_str() {
-                "stdout" => LogDestination::Stdout,
-                "off" => LogDestination::Off,
-                _ => self
-                    .path("destination", text)
-                    .map_or(LogDestination::Stdout, LogDestination::File),
-            },
-        };
-        let query = raw.and_then(|raw| raw.query.value()).copied().unwrap_or(false);
-        AccessLog { destination, query }
     }
 
     /// A token cannot come in a header that is removed from what comes in.

@@ -47,6 +47,8 @@ pub struct Context {
     pub(super) waited: Option<Duration>,
     pub(super) connected: Option<Duration>,
     pub(super) first_byte: Option<Duration>,
+    /// What the target answered, whatever the client was sent.
+    pub(super) target_status: Option<u16>,
 }
 
 /// A request between its head and the end of its answer.

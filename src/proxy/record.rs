@@ -6,6 +6,7 @@ use pingora_proxy::Session;
 
 use super::Gateway;
 use super::context::{Begun, Context};
+use super::exchange;
 use crate::connection::ConnectionFacts;
 use crate::engine::{Decision, Reason};
 use crate::snapshot::{CAUSES, Rule, Snapshot};
@@ -43,7 +44,10 @@ impl Gateway {
         if !access_log.is_on() && !is_denial {
             return;
         }
-        let record = self.describe(session, context, begun, reason, status);
+        let mut record = self.describe(session, context, begun, reason, status);
+        if access_log.has_alb() {
+            record.exchange = exchange::describe(session, context, begun, reason);
+        }
         if access_log.is_on() {
             access_log.log(&record);
         }

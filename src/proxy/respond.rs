@@ -64,6 +64,10 @@ impl Gateway {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
+        let is_final = !response.status.is_informational() || response.status == 101;
+        if is_final {
+            context.target_status = Some(response.status.as_u16());
+        }
         judge_size(&response.headers)?;
         if context.first_byte.is_none() && !response.status.is_informational() {
             context.first_byte = Some(context.elapsed());

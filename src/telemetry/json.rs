@@ -189,6 +189,26 @@ pub fn push_millis(out: &mut Vec<u8>, duration: Duration) {
     out.extend_from_slice(&[b'.', b'0' + (micros % 1000 / 100) as u8, tens, ones]);
 }
 
+/// Appends a duration as seconds with three decimals.
+pub fn push_seconds(out: &mut Vec<u8>, duration: Duration) {
+    let millis = u64::from(duration.subsec_millis());
+    push_number(out, duration.as_secs());
+    let [tens, ones] = pair(millis % 100);
+    out.extend_from_slice(&[b'.', b'0' + (millis / 100) as u8, tens, ones]);
+}
+
+/// Appends a moment as RFC 3339 in UTC with microseconds, without quotes.
+pub fn push_moment(out: &mut Vec<u8>, time: UnixMillis, past: Duration) {
+    let micros = time.0.saturating_mul(1000).saturating_add(past.as_micros() as u64);
+    let start = out.len();
+    push_time(out, UnixMillis(micros / 1000));
+    // The quote in front goes, and three more digits take the place of `Z` and the one behind.
+    out.remove(start);
+    out.truncate(out.len().saturating_sub(2));
+    let [tens, ones] = pair(micros % 100);
+    out.extend_from_slice(&[b'0' + (micros / 100 % 10) as u8, tens, ones, b'Z']);
+}
+
 /// Appends a moment as an RFC 3339 string in UTC with milliseconds and its quotes.
 pub fn push_time(out: &mut Vec<u8>, time: UnixMillis) {
     let seconds = time.seconds() % (24 * 60 * 60);

@@ -11,7 +11,10 @@ use super::json::{push_address, push_escaped, push_millis, push_number, push_str
 use super::trace::RequestId;
 use crate::clock::UnixMillis;
 
+mod alb;
 mod query;
+
+pub use self::alb::Exchange;
 
 /// What happened to one request. Start from [`Record::new`] and fill in what is known.
 #[derive(Debug, Clone)]
@@ -64,6 +67,8 @@ pub struct Record<'a> {
     pub user_agent: &'a [u8],
     /// TLS toward the client; none on a plain connection.
     pub tls: Option<Tls<'a>>,
+    /// What the format of ALB's log needs besides; `None` when nothing writes that log.
+    pub exchange: Option<Exchange<'a>>,
 }
 
 /// A verified identity.
@@ -136,6 +141,7 @@ impl<'a> Record<'a> {
             bytes_out: 0,
             user_agent: b"",
             tls: None,
+            exchange: None,
         }
     }
 

@@ -5,6 +5,7 @@ mod support;
 
 mod access_log;
 mod admin;
+mod alb_log;
 mod authorization;
 mod bodies;
 mod claim_headers;
@@ -26,6 +27,7 @@ mod panics;
 mod persistence;
 mod pools;
 mod reload;
+mod samples;
 mod shutdown;
 mod slow_clients;
 mod smuggling;

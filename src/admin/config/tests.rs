@@ -196,6 +196,8 @@ fn full() -> Config {
         access_log: AccessLog {
             destination: LogDestination::File("/var/log/access.log".into()),
             query: false,
+            alb: LogDestination::Off,
+            load_balancer: "app/edge/50dc6c495c0c9188".into(),
         },
         claim_headers: claim_header_list(),
         owned_headers: vec!["x-auth-subject".into()],

@@ -208,7 +208,12 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
         state_directory: None,
         startup_wait: Duration::from_secs(30),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
-        access_log: AccessLog { destination: LogDestination::Off, query: false },
+        access_log: AccessLog {
+            destination: LogDestination::Off,
+            query: false,
+            alb: LogDestination::Off,
+            load_balancer: "app/test/0000000000000000".into(),
+        },
         claim_headers: vec![],
         owned_headers: vec![],
         user_pools,

@@ -1,0 +1,69 @@
+//! `access_log:`: where lines go, and in which format.
+
+use super::Judge;
+use crate::config::diagnostics::Diagnostic;
+use crate::config::field::{Field, Spanned};
+use crate::config::model::{AccessLog, LogDestination};
+use crate::config::raw;
+
+impl Judge<'_> {
+    pub(super) fn access_log(&mut self, raw: Option<&raw::AccessLog>) -> AccessLog {
+        let absent = raw::AccessLog::default();
+        let raw = raw.unwrap_or(&absent);
+        let mut log = AccessLog {
+            destination: self.destination(&raw.destination).unwrap_or(LogDestination::Stdout),
+            query: raw.query.value().copied().unwrap_or(false),
+            alb: LogDestination::Off,
+            load_balancer: "app/portcullis/0000000000000000".into(),
+        };
+        if let Some(alb) = raw.alb.given() {
+            self.alb(alb, &mut log);
+        }
+        log
+    }
+
+    fn alb(&mut self, raw: &Spanned<raw::AlbLog>, log: &mut AccessLog) {
+        let Some(place) = self.demand(&raw.value.destination, raw.span, "destination") else {
+            return;
+        };
+        log.alb = self.destination(&raw.value.destination).unwrap_or(LogDestination::Off);
+        if log.alb == log.destination && log.alb != LogDestination::Off {
+            let message = "both formats would be written to the same place";
+            self.report(
+                Diagnostic::error("conflicting-keys", place.span, message)
+                    .help("name another one, or turn one of them `off`"),
+            );
+        }
+        let Some(name) = raw.value.load_balancer.given() else { return };
+        if !is_load_balancer(&name.value) {
+            let message = format!("`{}` is not the name of a load balancer", name.value);
+            self.report(Diagnostic::error("invalid-name", name.span, message).help(
+                "`app/`, up to 32 letters, digits and `-`, `/`, and 16 hexadecimal digits: \
+                 `app/edge/50dc6c495c0c9188`",
+            ));
+        }
+        log.load_balancer = name.value.as_str().into();
+    }
+
+    fn destination(&mut self, field: &Field<String>) -> Option<LogDestination> {
+        let text = field.given()?;
+        Some(match text.value.as_str() {
+            "stdout" => LogDestination::Stdout,
+            "off" => LogDestination::Off,
+            _ => LogDestination::File(self.path("destination", text)?),
+        })
+    }
+}
+
+fn is_load_balancer(name: &str) -> bool {
+    let mut parts = name.split('/');
+    let (kind, given, id, rest) = (parts.next(), parts.next(), parts.next(), parts.next());
+    let is_name = |text: &str| {
+        (1..=32).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let is_id = |text: &str| {
+        text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    kind == Some("app") && given.is_some_and(is_name) && id.is_some_and(is_id) && rest.is_none()
+}

@@ -1,0 +1,21 @@
+//! The samples in `docs/samples`, which people copy from.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::process::portcullis;
+
+#[test]
+fn every_sample_is_a_good_file_without_a_warning() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/samples");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("an entry").path();
+        let name = path.to_str().expect("UTF-8");
+        assert!(name.ends_with(".yaml"), "{name} is no sample");
+        let output = portcullis(&["check", "--portable", "--strict", name]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        count += 1;
+    }
+    assert!(count > 0, "no samples");
+}
