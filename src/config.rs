@@ -17,6 +17,7 @@ mod report;
 mod restart;
 pub mod schema;
 mod secret;
+pub mod signing_key;
 mod source;
 mod suggest;
 mod syntax;

@@ -16,6 +16,7 @@ use ::http::{HeaderMap, HeaderValue};
 
 pub use self::reason::Reason;
 use crate::answer::{self, Answer, Caller, Challenge, Refusal};
+use crate::assertion;
 use crate::auth::key_source::KeyWait;
 use crate::auth::{self, Identity, Outcome, Patience};
 use crate::clock::UnixMillis;
@@ -144,6 +145,9 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
     if request.presented.is_some_and(|presented| !presented.is_for(authority.host())) {
         return Decision::refused(None, Refusal::MisdirectedHost, caller);
     }
+    if let Some(decision) = own_path(snapshot, &target, caller, request.received.method) {
+        return decision;
+    }
     let selection = listener.table.route(authority.host(), &target, request.received.method);
     let index = match selection {
         Ok(Selection::Rule(index)) => index,
@@ -163,6 +167,30 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
     decision.target = changed(&target);
     decision.authority = changed_authority(request, &authority);
     decision
+}
+
+/// Our own path, whatever the rules say: the public keys of identity assertions, when there are any.
+fn own_path(
+    snapshot: &Snapshot,
+    target: &Target<'_>,
+    caller: Caller,
+    method: &str,
+) -> Option<Decision> {
+    let asserter = snapshot.asserter.as_ref()?;
+    if target.path != assertion::KEYS_PATH || !matches!(method, "GET" | "HEAD") {
+        return None;
+    }
+    let answer = Answer::key_set(asserter.key_set(), asserter.max_age()).for_caller(caller);
+    Some(Decision {
+        rule: None,
+        reason: Reason::IdentityKeys,
+        error_reason: "",
+        identity: None,
+        header_bytes: 0,
+        target: None,
+        authority: None,
+        step: Step::Answer { answer, close: false },
+    })
 }
 
 /// A request at the rule that takes it.

@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 use ::http::HeaderValue;
 
 use crate::answer::{Answer, Refusal};
+use crate::assertion::Asserter;
 use crate::auth::{self, Authorizers, CompiledValidation};
 use crate::config::model::{self, Config, Name, Redirect, WeightedGroup};
 use crate::http::forwarded::{forwarded_port, forwarded_proto};
@@ -30,6 +31,9 @@ pub struct Snapshot {
     pub groups: Arc<TargetGroups>,
     /// Headers that are ours.
     pub owned: OwnedHeaders,
+    /// Vouches for requests to groups that want it; `None` when there is no such group, or when
+    /// the system had no randomness for a key.
+    pub asserter: Option<Arc<Asserter>>,
 }
 
 /// One listener, ready for requests.
@@ -106,6 +110,9 @@ impl Snapshot {
             .iter()
             .map(|listener| Listener::compile(listener, &config, &authorizers, metrics))
             .collect();
+        let asserter = config.identity_assertion.as_ref().and_then(|settings| {
+            Asserter::compile(settings, previous.and_then(|old| old.asserter.as_ref()))
+        });
         let owned = OwnedHeaders::compile(&config.owned_headers);
         // Where rules judge methods, nobody may ask a target for another one behind their back.
         let judges_methods = listeners.iter().any(|listener| listener.table.judges_methods());
@@ -115,6 +122,7 @@ impl Snapshot {
             listeners,
             authorizers,
             groups,
+            asserter,
             config,
         }
     }

@@ -16,6 +16,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("upstream", 2, &[]),
     ("tls", 2, &[]),
     ("answer", 2, &[]),
+    ("assertion", 3, &["auth"]),
     ("snapshot", 4, &[]),
     ("check", 4, &[]),
     ("engine", 5, &[]),

@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::model::{
     AccessLog, Admin, AppClients, Config, DevelopmentClient, DevelopmentGrant, DevelopmentGroup,
-    DevelopmentUser, DevelopmentUserPool, Issuer, KeySource, LogDestination, Name, Profile, Secret,
-    Shutdown, UserPool,
+    DevelopmentUser, DevelopmentUserPool, IdentityAssertion, Issuer, KeySource, LogDestination,
+    Name, Profile, Secret, Shutdown, UserPool,
 };
 
 use claims::{algorithm, claim_headers};
@@ -31,6 +31,7 @@ pub fn redacted(config: &Config) -> Value {
         startup_wait,
         shutdown,
         access_log,
+        identity_assertion,
         claim_headers: headers,
         owned_headers,
         user_pools,
@@ -46,6 +47,7 @@ pub fn redacted(config: &Config) -> Value {
         "startup_wait": seconds(*startup_wait),
         "shutdown": self::shutdown(shutdown),
         "access_log": self::access_log(access_log),
+        "identity_assertion": identity_assertion.as_ref().map(self::identity_assertion),
         "claim_headers": claim_headers(headers),
         "owned_headers": owned_headers,
         "user_pools": named(user_pools.iter().map(|pool| (&pool.name, user_pool(pool)))),
@@ -114,6 +116,16 @@ fn access_log(log: &AccessLog) -> Value {
         "destination": log_destination(destination),
         "query": query,
         "alb": { "destination": log_destination(alb), "load_balancer": &**load_balancer },
+    })
+}
+
+fn identity_assertion(assertion: &IdentityAssertion) -> Value {
+    let IdentityAssertion { issuer, lifetime, rotation, signing_keys } = assertion;
+    json!({
+        "issuer": &**issuer,
+        "lifetime": seconds(*lifetime),
+        "rotation": seconds(*rotation),
+        "signing_keys": signing_keys.iter().map(|_| "***").collect::<Vec<_>>(),
     })
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostics::Span;
+use super::signing_key::SigningKey;
 
 /// A name that the file gives to something; cheap to clone.
 pub type Name = Arc<str>;
@@ -31,6 +32,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// One line a request.
     pub access_log: AccessLog,
+    /// How target groups that want it are told who calls.
+    pub identity_assertion: Option<IdentityAssertion>,
     /// The file's `claim_headers`, or the default four.
     pub claim_headers: Vec<ClaimHeader>,
     /// Every header name that this gateway owns beside the `x-amzn-oidc-*` and `x-amzn-mtls-*`
@@ -118,6 +121,19 @@ pub enum LogDestination {
     Stdout,
     /// Appended to a file.
     File(PathBuf),
+}
+
+/// `identity_assertion:`
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdentityAssertion {
+    /// `iss`.
+    pub issuer: Arc<str>,
+    /// How long an assertion is good, 120 s at most. Default 60 s.
+    pub lifetime: Duration,
+    /// How often a new key takes over, when there are no given ones. Default 24 h.
+    pub rotation: Duration,
+    /// Given keys, the first of which signs; empty for keys of the process's own.
+    pub signing_keys: Vec<SigningKey>,
 }
 
 /// One owned header that carries a claim.
@@ -253,6 +269,8 @@ pub struct TargetGroup {
     pub health_check: HealthCheck,
     /// Time limits toward targets.
     pub timeouts: TargetTimeouts,
+    /// Whether targets are told in a signed header who calls.
+    pub identity_assertion: bool,
     /// Where the group stands in the file.
     pub span: Span,
 }

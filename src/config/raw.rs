@@ -12,7 +12,7 @@ mod user_pool;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::field::{Field, Table};
+use super::field::{Field, List, Table};
 use super::units::{DurationText, SizeText};
 
 pub(super) use development::*;
@@ -40,6 +40,8 @@ pub(super) struct File {
     pub(super) shutdown: Field<Shutdown>,
     /// One line for each request.
     pub(super) access_log: Field<AccessLog>,
+    /// How target groups with `identity_assertion: true` are told who calls.
+    pub(super) identity_assertion: Field<IdentityAssertion>,
     /// The headers this gateway owns: removed from every request in every spelling, then set from
     /// the verified identity. A name on the left, a claim on the right. Absent means
     /// `x-auth-subject`, `x-auth-client-id`, `x-auth-scope` and `x-auth-groups`; `{}` means none.
@@ -102,6 +104,25 @@ pub(super) struct AlbLog {
     #[schemars(regex(pattern = r"^app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}$"))]
     #[schemars(example = &"app/edge/50dc6c495c0c9188")]
     pub(super) load_balancer: Field<String>,
+}
+
+/// The signed header `x-portcullis-identity`: proof to targets that a request comes from here, and
+/// from whom.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["issuer"]))]
+pub(super) struct IdentityAssertion {
+    /// `iss` of the assertions: an `https` URL that stands for this gateway.
+    #[schemars(example = &"https://edge.example.com")]
+    pub(super) issuer: Field<String>,
+    /// How long one is good: `10s` to `120s`. Default: `60s`.
+    pub(super) lifetime: Field<DurationText>,
+    /// How often a new signing key takes over: `1m` to `30d`. Default: `24h`.
+    pub(super) rotation: Field<DurationText>,
+    /// Private keys (P-256, PEM) to share between gateways, instead of keys of this process's own.
+    /// The first signs; all are published.
+    #[schemars(length(min = 1))]
+    pub(super) signing_keys: Field<List<SecretText>>,
 }
 
 /// A secret: `${env:NAME}` or `${file:PATH}`. Its text is never shown.

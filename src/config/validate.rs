@@ -10,6 +10,7 @@ mod address;
 mod claims;
 mod development;
 mod header;
+mod identity_assertion;
 mod listener;
 mod pattern;
 mod rule;
@@ -48,6 +49,7 @@ pub(super) fn validate(
     let startup_wait = judge.duration(&raw.startup_wait, seconds(30), seconds(0)..=seconds(3600));
     let shutdown = judge.shutdown(raw.shutdown.value());
     let access_log = judge.access_log(raw.access_log.value());
+    let identity_assertion = judge.identity_assertion(&raw.identity_assertion, &raw.target_groups);
     let claim_headers = judge.file_claim_headers(&raw.claim_headers);
 
     let mut pools = Names::new(&mut judge, "user pool", "unknown-user-pool", &raw.user_pools);
@@ -87,6 +89,7 @@ pub(super) fn validate(
         startup_wait,
         shutdown,
         access_log,
+        identity_assertion,
         claim_headers: claim_headers.to_vec(),
         owned_headers,
         user_pools: user_pools.into_iter().collect::<Option<_>>()?,

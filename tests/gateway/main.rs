@@ -16,6 +16,7 @@ mod forwarding;
 mod grpc;
 mod handshakes;
 mod http2;
+mod identity_assertion;
 mod key_sets;
 mod listeners;
 mod logs;

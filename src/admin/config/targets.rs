@@ -19,6 +19,7 @@ pub(super) fn target_group(group: &TargetGroup) -> Value {
         algorithm,
         health_check,
         timeouts,
+        identity_assertion,
         span: _,
     } = group;
     json!({
@@ -42,6 +43,7 @@ pub(super) fn target_group(group: &TargetGroup) -> Value {
         },
         "health_check": self::health_check(health_check),
         "timeouts": self::timeouts(timeouts),
+        "identity_assertion": identity_assertion,
     })
 }
 

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::diagnostics::Span;
 use crate::config::model::*;
+use crate::config::signing_key::SigningKey;
 
 const HIDDEN: &str = "hunter2-hidden";
 
@@ -72,6 +73,7 @@ fn group() -> TargetGroup {
             send: Duration::from_secs(60),
             idle: Duration::from_secs(50),
         },
+        identity_assertion: true,
         span: Span::default(),
     }
 }
@@ -199,6 +201,12 @@ fn full() -> Config {
             alb: LogDestination::Off,
             load_balancer: "app/edge/50dc6c495c0c9188".into(),
         },
+        identity_assertion: Some(IdentityAssertion {
+            issuer: "https://edge.example.com".into(),
+            lifetime: Duration::from_secs(60),
+            rotation: Duration::from_secs(86_400),
+            signing_keys: vec![SigningKey::generate().unwrap()],
+        }),
         claim_headers: claim_header_list(),
         owned_headers: vec!["x-auth-subject".into()],
         user_pools: vec![pool()],
@@ -212,7 +220,7 @@ fn full() -> Config {
 fn no_secret_of_a_full_configuration_is_shown() {
     let text = serde_json::to_string_pretty(&redacted(&full())).unwrap();
     assert!(!text.contains(HIDDEN), "{text}");
-    assert_eq!(text.matches("\"***\"").count(), 3, "{text}");
+    assert_eq!(text.matches("\"***\"").count(), 4, "{text}");
 }
 
 #[test]

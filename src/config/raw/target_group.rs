@@ -26,6 +26,8 @@ pub(in crate::config) struct TargetGroup {
     pub(in crate::config) health_check: Field<HealthCheck>,
     /// Time limits toward targets.
     pub(in crate::config) timeouts: Field<TargetTimeouts>,
+    /// Tell targets in a signed header, `x-portcullis-identity`, who calls. Default: `false`.
+    pub(in crate::config) identity_assertion: Field<bool>,
 }
 
 /// An address, or an address with a weight.

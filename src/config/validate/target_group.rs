@@ -74,6 +74,7 @@ impl Judge<'_> {
                 send: self.duration(&timeouts.send, seconds(60), LIMITS),
                 idle: self.duration(&timeouts.idle, seconds(50), seconds(0)..=*LIMITS.end()),
             },
+            identity_assertion: raw.identity_assertion.value().copied().unwrap_or(false),
             span: name.span,
         })
     }
