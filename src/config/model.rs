@@ -313,6 +313,8 @@ pub struct TargetTls {
     pub server_name: Option<String>,
     /// PEM file of the authorities to trust instead of the system's.
     pub authorities: Option<PathBuf>,
+    /// What we show to targets that ask for a certificate.
+    pub client_certificate: Option<CertificateFiles>,
 }
 
 /// `protocol_version:`

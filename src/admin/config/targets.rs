@@ -57,8 +57,13 @@ fn target(target: &Target) -> Value {
 }
 
 fn target_tls(tls: &TargetTls) -> Value {
-    let TargetTls { verify, server_name, authorities } = tls;
-    json!({ "verify": verify, "server_name": server_name, "authorities": authorities.as_deref().map(path) })
+    let TargetTls { verify, server_name, authorities, client_certificate } = tls;
+    json!({
+        "verify": verify,
+        "server_name": server_name,
+        "authorities": authorities.as_deref().map(path),
+        "client_certificate": client_certificate.as_ref().map(|files| path(&files.certificate)),
+    })
 }
 
 fn health_check(check: &HealthCheck) -> Value {

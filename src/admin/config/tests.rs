@@ -54,6 +54,7 @@ fn group() -> TargetGroup {
             verify: true,
             server_name: Some("orders.example".into()),
             authorities: Some("ca.pem".into()),
+            client_certificate: None,
         }),
         protocol_version: ProtocolVersion::Grpc,
         algorithm: BalancingAlgorithm::LeastOutstandingRequests,

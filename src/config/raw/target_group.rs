@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Certificate;
 use crate::config::field::{Field, List};
 use crate::config::units::DurationText;
 
@@ -90,7 +91,7 @@ pub(in crate::config) enum TargetTls {
     Verified(Box<TargetTlsObject>),
 }
 
-short_and_long!(TargetTls, "a mapping with `server_name` and `authorities`, or `insecure`", {
+short_and_long!(TargetTls, "a mapping with `server_name`, `authorities` and `client_certificate`, or `insecure`", {
     word: "insecure" => TargetTls::Insecure,
     map: TargetTlsObject => |object| TargetTls::Verified(Box::new(object)),
 });
@@ -103,6 +104,8 @@ pub(in crate::config) struct TargetTlsObject {
     pub(in crate::config) server_name: Field<String>,
     /// PEM file of the authorities to trust instead of the system's.
     pub(in crate::config) authorities: Field<String>,
+    /// What this gateway shows to targets that ask for a certificate.
+    pub(in crate::config) client_certificate: Field<Certificate>,
 }
 
 /// How a target is chosen.

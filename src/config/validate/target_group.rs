@@ -104,7 +104,12 @@ impl Judge<'_> {
             }
             return Protocol::Http;
         }
-        let mut tls = TargetTls { verify: true, server_name: None, authorities: None };
+        let mut tls = TargetTls {
+            verify: true,
+            server_name: None,
+            authorities: None,
+            client_certificate: None,
+        };
         if let Some(given) = raw.tls.given() {
             match &given.value {
                 raw::TargetTls::Insecure => {
@@ -124,6 +129,10 @@ impl Judge<'_> {
                         self.accept("invalid-certificate", file.span, checked)?;
                         Some(path)
                     });
+                    tls.client_certificate = object
+                        .client_certificate
+                        .given()
+                        .and_then(|certificate| self.certificate(certificate));
                 }
             }
         }
