@@ -146,11 +146,7 @@ impl Listener {
             name: Arc::clone(&listener.name),
             scheme,
             port: listener.address.port(),
-            path: PathPolicy {
-                keep_encoded_slash: listener.path.keep_encoded_slash,
-                merge_slashes: listener.path.merge_slashes,
-                keep_parameters: listener.path.keep_parameters,
-            },
+            path: listener.path,
             max_request_body: listener.max_request_body,
             table: RuleTable::compile(&listener.rules),
             rules,

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::diagnostics::Span;
 use super::signing_key::SigningKey;
+pub use crate::http::PathPolicy;
 
 /// A name that the file gives to something; cheap to clone.
 pub type Name = Arc<str>;
@@ -420,23 +421,6 @@ pub struct CertificateFiles {
     pub private_key: PathBuf,
     /// Where it stands in the file.
     pub span: Span,
-}
-
-/// `path:` of a listener: what is refused or changed less than by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PathPolicy {
-    /// `encoded_slash: keep`: `%2F` is judged and sent as it is. Default false: refused.
-    pub keep_encoded_slash: bool,
-    /// Runs of `/` become one. Default true.
-    pub merge_slashes: bool,
-    /// `parameters: keep`: `;x` is judged and sent as it is. Default false: judged without, too.
-    pub keep_parameters: bool,
-}
-
-impl Default for PathPolicy {
-    fn default() -> Self {
-        Self { keep_encoded_slash: false, merge_slashes: true, keep_parameters: false }
-    }
 }
 
 /// One rule.

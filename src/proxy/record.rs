@@ -29,7 +29,9 @@ impl Gateway {
         let total = context.elapsed();
 
         if let Some(rule) = rule {
-            let group = context.plan().map(|plan| plan.position);
+            // Of a target that did not answer the answer is ours.
+            let is_targets = context.failure.is_none() && context.target_status.is_some();
+            let group = context.plan().filter(|_| is_targets).map(|plan| plan.position);
             rule.metrics.request(group, status, total, context.first_byte);
             count_decision(rule, decision);
         }
