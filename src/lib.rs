@@ -18,6 +18,7 @@ pub mod fetch;
 pub mod http;
 pub mod proxy;
 pub mod routing;
+pub mod session;
 pub mod snapshot;
 pub mod telemetry;
 pub mod tls;

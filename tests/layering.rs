@@ -13,6 +13,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("config", 1, &[]),
     ("routing", 2, &[]),
     ("auth", 2, &[]),
+    ("session", 2, &[]),
     ("upstream", 2, &[]),
     ("tls", 2, &[]),
     ("answer", 2, &[]),
