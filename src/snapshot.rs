@@ -13,6 +13,8 @@ use crate::config::model::{self, Config, Name, Redirect, WeightedGroup};
 use crate::http::forwarded::{forwarded_port, forwarded_proto};
 use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme};
 use crate::routing::RuleTable;
+use crate::session::Seal;
+use crate::session::keys::Key;
 use crate::telemetry::metrics::{ListenerMetrics, Metrics, RuleMetrics};
 use crate::upstream::TargetGroups;
 
@@ -30,6 +32,8 @@ pub struct Snapshot {
     pub groups: Arc<TargetGroups>,
     /// Headers that are ours.
     pub owned: OwnedHeaders,
+    /// Seals what browsers keep for us.
+    pub seal: Seal,
 }
 
 /// One listener, ready for requests.
@@ -115,6 +119,7 @@ impl Snapshot {
             listeners,
             authorizers,
             groups,
+            seal: seal(&config, previous.map(|old| &old.seal)),
             config,
         }
     }
@@ -185,6 +190,16 @@ impl Rule {
             metrics: metrics.rule(listener, &rule.name, &groups, &OUTCOMES),
         }
     }
+}
+
+/// The file's session keys. Our own, for when it has none, outlives a reload.
+fn seal(config: &Config, previous: Option<&Seal>) -> Seal {
+    let derive = |secret: &model::Secret| Key::derive(secret.expose().as_bytes()).ok();
+    let own = match previous {
+        Some(previous) => previous.own().cloned(),
+        None => Key::random().ok().map(Arc::new),
+    };
+    Seal::new(config.session_keys.iter().filter_map(derive).collect(), own)
 }
 
 fn wanted_scopes(validation: &model::JwtValidation) -> Vec<String> {

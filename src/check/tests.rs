@@ -13,6 +13,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         admin: Admin { address, token: None },
         threads: None,
         state_directory: None,
+        session_keys: vec![],
         startup_wait: minute,
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: minute },
         access_log: AccessLog { destination: LogDestination::Off, query: false },

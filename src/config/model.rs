@@ -25,6 +25,8 @@ pub struct Config {
     pub threads: Option<usize>,
     /// Where key sets are kept over a restart; in memory only when absent.
     pub state_directory: Option<PathBuf>,
+    /// What cookies are sealed with: the first seals, all open. Empty: a key of this machine's own.
+    pub session_keys: Vec<Secret>,
     /// How long `/readyz` waits for first key sets after the start.
     pub startup_wait: Duration,
     /// How the process ends.

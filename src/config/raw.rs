@@ -12,7 +12,7 @@ mod user_pool;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::field::{Field, Table};
+use super::field::{Field, List, Table};
 use super::units::{DurationText, SizeText};
 
 pub(super) use development::*;
@@ -34,6 +34,12 @@ pub(super) struct File {
     /// Where key sets are kept over a restart. Without it they live in memory only. A relative path
     /// starts at this file's folder. A change needs a restart.
     pub(super) state_directory: Field<String>,
+    /// Secrets that seal cookies, at least 32 bytes each: the first one seals, all of them open.
+    /// Give every replica the same list; to change a key, put the new one in front and drop the old
+    /// one when its cookies have expired. Default: a key of this machine, kept in `state_directory`,
+    /// or in memory only.
+    #[schemars(length(min = 1, max = 8))]
+    pub(super) session_keys: Field<List<SecretText>>,
     /// How long `/readyz` waits at start for each pool's first key set. Default: `30s`.
     pub(super) startup_wait: Field<DurationText>,
     /// How the process ends.
@@ -162,7 +168,8 @@ short_and_long!(ClaimValue, "a claim's name, or a mapping with `claim`", {
 });
 
 /// Keys whose values are secrets.
-pub(super) const SECRET_KEYS: &[&str] = &["token", "client_secret", "password", "secret"];
+pub(super) const SECRET_KEYS: &[&str] =
+    &["token", "client_secret", "password", "secret", "session_keys"];
 
 /// What to say of a key that AWS has and we do not have yet.
 pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {

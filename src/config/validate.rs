@@ -12,6 +12,7 @@ mod header;
 mod listener;
 mod pattern;
 mod rule;
+mod session;
 mod target_group;
 mod user_pool;
 
@@ -46,6 +47,7 @@ pub(super) fn validate(
     let threads = judge.threads(&raw.threads);
     let state_directory =
         raw.state_directory.given().and_then(|path| judge.path("state_directory", path));
+    let session_keys = judge.session_keys(&raw.session_keys);
     let startup_wait = judge.duration(&raw.startup_wait, seconds(30), seconds(0)..=seconds(3600));
     let shutdown = judge.shutdown(raw.shutdown.value());
     let access_log = judge.access_log(raw.access_log.value());
@@ -85,6 +87,7 @@ pub(super) fn validate(
         admin,
         threads,
         state_directory,
+        session_keys,
         startup_wait,
         shutdown,
         access_log,

@@ -63,6 +63,12 @@ impl Seal {
         Self { shared: shared.into(), own }
     }
 
+    /// The same with another key for when none are shared.
+    #[must_use]
+    pub fn with_own(self, own: Key) -> Self {
+        Self { own: Some(Arc::new(own)), ..self }
+    }
+
     /// The key for when no keys are shared.
     #[must_use]
     pub const fn own(&self) -> Option<&Arc<Key>> {

@@ -191,6 +191,7 @@ fn full() -> Config {
         admin: Admin { address: "127.0.0.1:9901".parse().unwrap(), token: Some(hidden()) },
         threads: Some(2),
         state_directory: Some("/var/lib/portcullis".into()),
+        session_keys: vec![hidden()],
         startup_wait: Duration::from_secs(30),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
         access_log: AccessLog {
@@ -210,7 +211,7 @@ fn full() -> Config {
 fn no_secret_of_a_full_configuration_is_shown() {
     let text = serde_json::to_string_pretty(&redacted(&full())).unwrap();
     assert!(!text.contains(HIDDEN), "{text}");
-    assert_eq!(text.matches("\"***\"").count(), 3, "{text}");
+    assert_eq!(text.matches("\"***\"").count(), 4, "{text}");
 }
 
 #[test]
