@@ -20,6 +20,7 @@ pub mod proxy;
 pub mod routing;
 pub mod session;
 pub mod snapshot;
+pub mod stickiness;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;

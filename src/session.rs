@@ -7,4 +7,4 @@
 pub mod keys;
 mod seal;
 
-pub use seal::{MAX_PLAIN, MAX_SEALED, Purpose, Seal};
+pub use seal::{MAX_PLAIN, MAX_SEALED, Purpose, Seal, sealed_length};

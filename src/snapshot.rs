@@ -9,12 +9,13 @@ use ::http::HeaderValue;
 
 use crate::answer::{Answer, Refusal};
 use crate::auth::{self, Authorizers, CompiledValidation};
-use crate::config::model::{self, Config, Name, Redirect, WeightedGroup};
+use crate::config::model::{self, Config, Forward, Name, Redirect};
 use crate::http::forwarded::{forwarded_port, forwarded_proto};
 use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme};
 use crate::routing::RuleTable;
 use crate::session::Seal;
 use crate::session::keys::Key;
+use crate::stickiness::Stickiness;
 use crate::telemetry::metrics::{ListenerMetrics, Metrics, RuleMetrics};
 use crate::upstream::TargetGroups;
 
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub owned: OwnedHeaders,
     /// Seals what browsers keep for us.
     pub seal: Seal,
+    /// How clients are kept on targets and in target groups.
+    pub stickiness: Stickiness,
 }
 
 /// One listener, ready for requests.
@@ -79,7 +82,7 @@ pub struct Rule {
 /// The routing action, ready for requests.
 pub enum Action {
     /// To target groups by weight.
-    Forward(Box<[WeightedGroup]>),
+    Forward(Forward),
     /// To another location.
     Redirect(Redirect),
     /// A prepared answer.
@@ -119,6 +122,7 @@ impl Snapshot {
             listeners,
             authorizers,
             groups,
+            stickiness: Stickiness::compile(&config, metrics),
             seal: seal(&config, previous.map(|old| &old.seal)),
             config,
         }
@@ -167,13 +171,14 @@ impl Rule {
         metrics: &Metrics,
     ) -> Self {
         let (action, groups) = match &rule.action {
-            model::Action::Forward(groups) => {
-                let names = groups
+            model::Action::Forward(forward) => {
+                let names = forward
+                    .groups
                     .iter()
                     .filter_map(|weighted| config.target_groups.get(weighted.group.0))
                     .map(|group| &*group.name)
                     .collect();
-                (Action::Forward(groups.as_slice().into()), names)
+                (Action::Forward(forward.clone()), names)
             }
             model::Action::Redirect(redirect) => (Action::Redirect(redirect.clone()), Vec::new()),
             model::Action::FixedResponse(fixed) => {

@@ -17,6 +17,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("upstream", 2, &[]),
     ("tls", 2, &[]),
     ("answer", 2, &[]),
+    ("stickiness", 3, &[]),
     ("snapshot", 4, &[]),
     ("check", 4, &[]),
     ("engine", 5, &[]),

@@ -54,7 +54,10 @@ fn rule(line: usize, name: &str, paths: &[&str]) -> Rule {
         conditions: Conditions { path_pattern, ..Conditions::default() },
         authentication: None,
         public: false,
-        action: Action::Forward(vec![WeightedGroup { group: GroupIndex(0), weight: 1 }]),
+        action: Action::Forward(Forward {
+            groups: vec![WeightedGroup { group: GroupIndex(0), weight: 1 }],
+            stickiness: None,
+        }),
         claim_headers: Arc::from([]),
         span: span(line),
     }

@@ -247,6 +247,8 @@ pub struct TargetGroup {
     pub protocol_version: ProtocolVersion,
     /// How a target is chosen.
     pub algorithm: BalancingAlgorithm,
+    /// Whether clients stay on the target that served them first.
+    pub stickiness: Option<Stickiness>,
     /// Active health checks.
     pub health_check: HealthCheck,
     /// Time limits toward targets.
@@ -315,6 +317,24 @@ pub enum BalancingAlgorithm {
     RoundRobin,
     /// The one with the fewest requests in flight for its weight.
     LeastOutstandingRequests,
+}
+
+/// `stickiness:` of a target group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stickiness {
+    /// What keeps a client on its target.
+    pub cookie: StickyCookie,
+    /// How long after its last answer. Default 24 h.
+    pub duration: Duration,
+}
+
+/// `type:` and `cookie_name:` of a stickiness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StickyCookie {
+    /// `lb_cookie`: a cookie of ours.
+    LoadBalancer,
+    /// `app_cookie`: one of ours beside the target's own of this name.
+    Application(String),
 }
 
 /// `health_check:`
@@ -532,12 +552,21 @@ pub enum IdentitySource {
 /// The routing action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// To target groups by weight; at least one.
-    Forward(Vec<WeightedGroup>),
+    /// To target groups.
+    Forward(Forward),
     /// 301 or 302.
     Redirect(Redirect),
     /// A fixed answer.
     FixedResponse(FixedResponse),
+}
+
+/// `forward:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// By weight; at least one.
+    pub groups: Vec<WeightedGroup>,
+    /// How long after its last answer a client stays in its group; absent: it does not.
+    pub stickiness: Option<Duration>,
 }
 
 /// A target group and its share.

@@ -6,6 +6,7 @@
 mod development;
 mod listener;
 mod rule;
+mod stickiness;
 mod target_group;
 mod user_pool;
 
@@ -18,6 +19,7 @@ use super::units::{DurationText, SizeText};
 pub(super) use development::*;
 pub(super) use listener::*;
 pub(super) use rule::*;
+pub(super) use stickiness::*;
 pub(super) use target_group::*;
 pub(super) use user_pool::*;
 
@@ -196,15 +198,13 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ("Conditions", "http_header" | "query_string" | "source_ip") => CONDITION,
         (
             "TargetGroup",
-            "stickiness"
-            | "slow_start"
+            "slow_start"
             | "deregistration_delay"
             | "target_type"
             | "attributes"
             | "ip_address_type"
             | "retries",
         ) => TARGET_GROUP,
-        ("ForwardObject", "stickiness") => "weights are there; stickiness is not",
         (
             "Listener",
             "mutual_authentication"

@@ -13,6 +13,7 @@ mod listener;
 mod pattern;
 mod rule;
 mod session;
+mod stickiness;
 mod target_group;
 mod user_pool;
 
@@ -28,6 +29,7 @@ use super::diagnostics::{Diagnostic, Severity, Span};
 use super::field::{Field, List, Spanned};
 use super::model::{
     AccessLog, Admin, Config, GroupIndex, LogDestination, Name, PoolIndex, Profile, Shutdown,
+    Stickiness,
 };
 use super::source::Source;
 use super::suggest;
@@ -60,10 +62,15 @@ pub(super) fn validate(
     let target_groups = judge.target_groups(&raw.target_groups);
     let profiles = user_pools.iter().map(|pool| pool.as_ref().map(|pool| pool.profile)).collect();
 
+    let stickiness = target_groups
+        .iter()
+        .map(|group| group.as_ref().and_then(|group| group.stickiness.clone()))
+        .collect();
     let mut scene = Scene {
         pools: &mut pools,
         groups: &mut groups,
         profiles,
+        stickiness,
         claim_headers: claim_headers.clone(),
     };
     let (listeners, owned) = judge.listeners(raw.listeners, &mut scene);
@@ -121,6 +128,8 @@ struct Scene<'a> {
     groups: &'a mut Names,
     /// By pool; `None` when the pool is wrong.
     profiles: Vec<Option<Profile>>,
+    /// By target group.
+    stickiness: Vec<Option<Stickiness>>,
     /// The file's claim headers.
     claim_headers: std::sync::Arc<[super::model::ClaimHeader]>,
 }

@@ -29,6 +29,12 @@ const HEAD: usize = 1 + ID;
 const TAG: usize = 16;
 const OVERHEAD: usize = HEAD + NONCE_LEN + TAG;
 
+/// Characters of a sealed value of so many bytes.
+#[must_use]
+pub const fn sealed_length(plain: usize) -> usize {
+    (OVERHEAD + plain).div_ceil(3) * 4
+}
+
 /// What a sealed value is for: which kind of cookie, and of whom. A value that was sealed for
 /// another purpose does not open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,7 +190,7 @@ mod tests {
     fn sizes_are_bounded() {
         let seal = seal(&[1]);
         let sealed = seal.seal(&purpose(), &[7; MAX_PLAIN]).unwrap();
-        assert!(sealed.len() <= MAX_SEALED);
+        assert!(sealed.len() <= MAX_SEALED && sealed.len() == sealed_length(MAX_PLAIN));
         assert_eq!(seal.open(&purpose(), &sealed).unwrap().len(), MAX_PLAIN);
         assert_eq!(seal.seal(&purpose(), &[7; MAX_PLAIN + 1]), None);
         assert_eq!(seal.open(&purpose(), "A".repeat(MAX_SEALED + 4)), None);

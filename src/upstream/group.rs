@@ -14,7 +14,7 @@ use super::balance::Rotation;
 use super::groups::Shared;
 use super::peer::{Authorities, PeerPlan};
 use super::state::{Duty, HealthState, ProbeOutcome, Reason, Thresholds};
-use super::target::{Chosen, Live, NoTarget, Target, Tried};
+use super::target::{Chosen, Live, NoTarget, Target, TargetKey, Tried};
 use crate::config::diagnostics::Span;
 use crate::config::model::{self, BalancingAlgorithm, Name, Protocol, TargetHost};
 
@@ -192,6 +192,28 @@ impl TargetGroup {
         Ok(Chosen::new(Arc::clone(target), routing.fail_open))
     }
 
+    /// The target that served a client before, if it may receive requests and was not tried; else
+    /// as [`Self::choose`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::choose`].
+    pub fn choose_again(
+        &self,
+        before: Option<TargetKey>,
+        tried: &Tried,
+    ) -> Result<Chosen, NoTarget> {
+        if let Some(key) = before {
+            let routing = self.members.routing.load();
+            if let Some(target) =
+                routing.rotation.find(key).filter(|target| !tried.contains(target))
+            {
+                return Ok(Chosen::new(Arc::clone(target), routing.fail_open));
+            }
+        }
+        self.choose(tried)
+    }
+
     /// Its targets as the admin listener shows them, and the names that have no address yet.
     #[must_use]
     pub fn describe(&self) -> Vec<TargetStatus> {
@@ -238,6 +260,7 @@ impl TargetGroup {
                     host: configured.host.clone(),
                     address,
                     weight: configured.weight,
+                    key: TargetKey::of(&configured.host, address),
                     live: live.map_or_else(|| Live::new(self.duty), Arc::clone),
                     peer: plan.at(address),
                 }));

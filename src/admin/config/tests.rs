@@ -56,6 +56,10 @@ fn group() -> TargetGroup {
         }),
         protocol_version: ProtocolVersion::Grpc,
         algorithm: BalancingAlgorithm::LeastOutstandingRequests,
+        stickiness: Some(Stickiness {
+            cookie: StickyCookie::Application("JSESSIONID".into()),
+            duration: Duration::from_secs(86_400),
+        }),
         health_check: HealthCheck {
             enabled: true,
             path: "/healthz".into(),
@@ -127,7 +131,10 @@ fn claim_header_list() -> Vec<ClaimHeader> {
 }
 
 fn listener() -> Listener {
-    let forward = Action::Forward(vec![WeightedGroup { group: GroupIndex(0), weight: 90 }]);
+    let forward = Action::Forward(Forward {
+        groups: vec![WeightedGroup { group: GroupIndex(0), weight: 90 }],
+        stickiness: Some(Duration::from_secs(3600)),
+    });
     let redirect = Action::Redirect(Redirect {
         protocol: "HTTPS".into(),
         host: "#{host}".into(),

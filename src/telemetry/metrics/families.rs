@@ -112,6 +112,23 @@ impl ListenerMetrics {
     }
 }
 
+/// The handles of one target group that keeps clients on their targets.
+#[derive(Debug)]
+pub struct StickinessMetrics {
+    labels: Box<str>,
+    reasons: &'static [&'static str],
+    missed: Box<[Counter]>,
+}
+
+impl StickinessMetrics {
+    /// A request went to a target that its cookies do not name, by the index of the reason.
+    pub fn missed(&self, reason: usize) {
+        if let Some(counter) = self.missed.get(reason) {
+            counter.inc();
+        }
+    }
+}
+
 /// The handles of one user pool.
 #[derive(Debug)]
 pub struct PoolMetrics {
@@ -180,6 +197,8 @@ pub(super) struct Families {
     rules: Held<(Box<str>, Box<str>), RuleCells>,
     listeners: Held<Box<str>, ListenerMetrics>,
     pools: Held<Box<str>, PoolMetrics>,
+    /// By target group.
+    stickiness: Held<Box<str>, StickinessMetrics>,
 }
 
 impl Families {
@@ -225,10 +244,23 @@ impl Families {
         })
     }
 
+    pub(super) fn stickiness(
+        &self,
+        target_group: &str,
+        reasons: &'static [&'static str],
+    ) -> Arc<StickinessMetrics> {
+        self.stickiness.get_or_make(target_group.into(), || StickinessMetrics {
+            labels: labels(&[("target_group", target_group)]),
+            reasons,
+            missed: counters(reasons),
+        })
+    }
+
     pub(super) fn write(&self, text: &mut Text) {
         self.write_rules(text);
         self.write_listeners(text);
         self.write_pools(text);
+        self.write_stickiness(text);
     }
 
     /// Series of rules appear with their first request: thousands of rules may never see one.
@@ -275,6 +307,18 @@ impl Families {
         );
         for listener in &listeners {
             write_used(text, name, &listener.labels, "cause", listener.causes, &listener.refused);
+        }
+    }
+
+    fn write_stickiness(&self, text: &mut Text) {
+        let name = "portcullis_non_sticky_requests_total";
+        text.family(
+            name,
+            "counter",
+            "Requests to a sticky target group that went to another target than before, by reason.",
+        );
+        for group in self.stickiness.living() {
+            write_used(text, name, &group.labels, "reason", group.reasons, &group.missed);
         }
     }
 
