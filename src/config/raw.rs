@@ -36,11 +36,11 @@ pub(super) struct File {
     /// Where key sets are kept over a restart. Without it they live in memory only. A relative path
     /// starts at this file's folder. A change needs a restart.
     pub(super) state_directory: Field<String>,
-    /// Secrets that seal cookies, at least 32 bytes each: the first one seals, all of them open.
+    /// Secrets that seal cookies, 1 to 8 of them, at least 32 bytes each: the first one seals, all of them open.
     /// Give every replica the same list; to change a key, put the new one in front and drop the old
     /// one when its cookies have expired. Default: a key of this machine, kept in `state_directory`,
     /// or in memory only.
-    #[schemars(length(min = 1, max = 8))]
+    #[schemars(length(min = 1))]
     pub(super) session_keys: Field<List<SecretText>>,
     /// How long `/readyz` waits at start for each pool's first key set. Default: `30s`.
     pub(super) startup_wait: Field<DurationText>,

@@ -10,6 +10,7 @@
 mod cells;
 mod families;
 mod process;
+mod stickiness;
 mod text;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,8 @@ use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry, Tex
 use crate::clock::{self, UnixMillis};
 
 pub use cells::{Counter, DURATION_BUCKETS, Histogram};
-pub use families::{ListenerMetrics, PoolMetrics, RuleMetrics, STATUS_CLASSES, StickinessMetrics};
+pub use families::{ListenerMetrics, PoolMetrics, RuleMetrics, STATUS_CLASSES};
+pub use stickiness::StickinessMetrics;
 
 use families::Families;
 use text::Text;

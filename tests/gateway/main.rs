@@ -31,6 +31,7 @@ mod slow_clients;
 mod smuggling;
 mod spellings;
 mod spoofing;
+mod stickiness;
 mod target_tls;
 mod targets;
 mod token_cache;

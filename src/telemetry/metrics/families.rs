@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::cells::{Counter, DURATION_BUCKETS, Histogram};
+use super::stickiness::{self, StickinessMetrics};
 use super::text::{Labels, Text};
 
 /// Values of the label `status_class`; `none` is a request that ended without an answer.
@@ -107,23 +108,6 @@ impl ListenerMetrics {
     /// cause.
     pub fn refused(&self, cause: usize) {
         if let Some(counter) = self.refused.get(cause) {
-            counter.inc();
-        }
-    }
-}
-
-/// The handles of one target group that keeps clients on their targets.
-#[derive(Debug)]
-pub struct StickinessMetrics {
-    labels: Box<str>,
-    reasons: &'static [&'static str],
-    missed: Box<[Counter]>,
-}
-
-impl StickinessMetrics {
-    /// A request went to a target that its cookies do not name, by the index of the reason.
-    pub fn missed(&self, reason: usize) {
-        if let Some(counter) = self.missed.get(reason) {
             counter.inc();
         }
     }
@@ -249,18 +233,15 @@ impl Families {
         target_group: &str,
         reasons: &'static [&'static str],
     ) -> Arc<StickinessMetrics> {
-        self.stickiness.get_or_make(target_group.into(), || StickinessMetrics {
-            labels: labels(&[("target_group", target_group)]),
-            reasons,
-            missed: counters(reasons),
-        })
+        self.stickiness
+            .get_or_make(target_group.into(), || StickinessMetrics::new(target_group, reasons))
     }
 
     pub(super) fn write(&self, text: &mut Text) {
         self.write_rules(text);
         self.write_listeners(text);
         self.write_pools(text);
-        self.write_stickiness(text);
+        stickiness::write(text, &self.stickiness.living());
     }
 
     /// Series of rules appear with their first request: thousands of rules may never see one.
@@ -310,18 +291,6 @@ impl Families {
         }
     }
 
-    fn write_stickiness(&self, text: &mut Text) {
-        let name = "portcullis_non_sticky_requests_total";
-        text.family(
-            name,
-            "counter",
-            "Requests to a sticky target group that went to another target than before, by reason.",
-        );
-        for group in self.stickiness.living() {
-            write_used(text, name, &group.labels, "reason", group.reasons, &group.missed);
-        }
-    }
-
     fn write_pools(&self, text: &mut Text) {
         let pools = self.pools.living();
         let name = "portcullis_jwks_fetches_total";
@@ -354,7 +323,7 @@ impl Families {
     }
 }
 
-fn labels(pairs: &[(&str, &str)]) -> Box<str> {
+pub(super) fn labels(pairs: &[(&str, &str)]) -> Box<str> {
     let mut labels = Labels::default();
     for (name, value) in pairs {
         labels.push(name, value);
@@ -362,7 +331,7 @@ fn labels(pairs: &[(&str, &str)]) -> Box<str> {
     labels.into_boxed_str()
 }
 
-fn counters(names: &[&str]) -> Box<[Counter]> {
+pub(super) fn counters(names: &[&str]) -> Box<[Counter]> {
     names.iter().map(|_| Counter::default()).collect()
 }
 
@@ -373,7 +342,7 @@ fn write_requests(text: &mut Text, name: &str, labels: &str, group: &str, cells:
     }
 }
 
-fn write_used(
+pub(super) fn write_used(
     text: &mut Text,
     name: &str,
     labels: &str,
