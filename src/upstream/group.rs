@@ -179,17 +179,7 @@ impl TargetGroup {
     ///
     /// [`NoTarget`] when the group is empty, or all its targets have weight 0.
     pub fn choose(&self, tried: &Tried) -> Result<Chosen, NoTarget> {
-        let routing = self.members.routing.load();
-        let turn = self.members.turn.fetch_add(1, Ordering::Relaxed);
-        let avoid = |target: &Arc<Target>| tried.contains(target);
-        let target = match self.settings.algorithm {
-            BalancingAlgorithm::RoundRobin => routing.rotation.in_turn(turn, avoid),
-            BalancingAlgorithm::LeastOutstandingRequests => {
-                routing.rotation.least_outstanding(turn, avoid)
-            }
-        };
-        let target = target.ok_or(NoTarget)?;
-        Ok(Chosen::new(Arc::clone(target), routing.fail_open))
+        self.choose_again(None, tried)
     }
 
     /// The target that served a client before, if it may receive requests and was not tried; else
@@ -203,15 +193,20 @@ impl TargetGroup {
         before: Option<TargetKey>,
         tried: &Tried,
     ) -> Result<Chosen, NoTarget> {
-        if let Some(key) = before {
-            let routing = self.members.routing.load();
-            if let Some(target) =
-                routing.rotation.find(key).filter(|target| !tried.contains(target))
-            {
-                return Ok(Chosen::new(Arc::clone(target), routing.fail_open));
+        let routing = self.members.routing.load();
+        let avoid = |target: &Arc<Target>| tried.contains(target);
+        let before = before.and_then(|key| routing.rotation.find(key));
+        let target = before.filter(|target| !avoid(target)).or_else(|| {
+            let turn = self.members.turn.fetch_add(1, Ordering::Relaxed);
+            match self.settings.algorithm {
+                BalancingAlgorithm::RoundRobin => routing.rotation.in_turn(turn, avoid),
+                BalancingAlgorithm::LeastOutstandingRequests => {
+                    routing.rotation.least_outstanding(turn, avoid)
+                }
             }
-        }
-        self.choose(tried)
+        });
+        let target = target.ok_or(NoTarget)?;
+        Ok(Chosen::new(Arc::clone(target), routing.fail_open))
     }
 
     /// Its targets as the admin listener shows them, and the names that have no address yet.
