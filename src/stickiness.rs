@@ -163,14 +163,12 @@ impl Stickiness {
         let duration = forward.stickiness?;
         let opened = cookie::open(client.headers, Kind::Group, client.seal, &self.for_group);
         let mut memory = opened.unwrap_or_default();
-        let marks = || forward.groups.iter().filter_map(|group| self.mark(group.group));
-        let last = memory.last_of(client.now, |place| marks().any(|mark| mark == place));
-        let group = forward
-            .groups
-            .iter()
-            .find(|group| last.is_some_and(|last| self.mark(group.group) == Some(last)));
-        memory.forget(|place| marks().any(|mark| mark == place));
-        Some(KeptGroup { group: group.map(|group| group.group), memory, duration })
+        let groups = || forward.groups.iter().map(|weighted| weighted.group);
+        let group_at = |place: Mark| groups().find(|group| self.mark(*group) == Some(place));
+        let last = memory.last_of(client.now, |place| group_at(place).is_some());
+        // The one that is drawn now takes the place of all that this rule forwards to.
+        memory.forget(|place| group_at(place).is_some());
+        Some(KeptGroup { group: last.and_then(group_at), memory, duration })
     }
 
     /// How the client is kept in the group that was chosen for it, where anything is sticky at all.

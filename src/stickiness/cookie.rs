@@ -13,6 +13,9 @@ use crate::session::{Purpose, Seal, sealed_length};
 /// Cookies live for so long, whatever the duration inside is (alb.md 9.5).
 const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// The last second that a date of HTTP can name, should a clock be that wrong.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 /// Characters of a sealed memory: those of ALB's own cookies. What has another length is not ours.
 pub(super) const SEALED: usize = sealed_length(BYTES);
 
@@ -90,7 +93,7 @@ pub(super) fn open(
 
 /// `NAME=VALUE; Expires=...; Path=/`, as ALB writes it.
 pub(super) fn set(name: &str, value: &str, now: UnixMillis, reach: Reach) -> Option<HeaderValue> {
-    let end = UNIX_EPOCH + Duration::from_millis(now.plus(LIFETIME).0);
+    let end = UNIX_EPOCH + Duration::from_secs(now.plus(LIFETIME).seconds().min(LAST_SECOND));
     let reach = match reach {
         Reach::Default => "",
         Reach::CrossSite => "; SameSite=None; Secure",
@@ -149,6 +152,8 @@ mod tests {
             cookie(Reach::CrossSite),
             "AWSALB=x; Expires=Tue, 19 Mar 2019 02:53:18 GMT; Path=/; SameSite=None; Secure"
         );
+        let never = set("AWSALB", "x", UnixMillis(u64::MAX), Reach::Default).unwrap();
+        assert_eq!(never, "AWSALB=x; Expires=Fri, 31 Dec 9999 23:59:59 GMT; Path=/");
     }
 
     #[test]

@@ -196,3 +196,17 @@ fn a_client_is_forgotten_when_the_duration_is_over_though_its_cookie_lives_on() 
         (misses(&gateway, "expired") > 0.0).then_some(())
     });
 }
+
+#[test]
+fn a_session_key_that_is_damaged_ends_the_start_and_is_not_overwritten() {
+    let target = named();
+    let state = tempfile::tempdir().expect("a folder");
+    let file = state.path().join("session-key");
+    std::fs::write(&file, "half a k").expect("written");
+    let yaml = format!("state_directory: {}\n{}", state.path().display(), web(&[&target], STICKY));
+    let refused = Start::with(&yaml).try_run().err().expect("it does not start");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(refused.said.contains("session-key: not a session key"), "{}", refused.said);
+    assert!(!refused.said.contains("half a k"));
+    assert_eq!(std::fs::read_to_string(&file).expect("the file"), "half a k");
+}
