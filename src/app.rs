@@ -6,6 +6,7 @@
 mod background;
 mod expiry;
 mod reload;
+mod session_key;
 mod start;
 mod stop;
 mod target_files;

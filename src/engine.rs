@@ -20,10 +20,11 @@ use crate::assertion;
 use crate::auth::key_source::KeyWait;
 use crate::auth::{self, Identity, Outcome, Patience};
 use crate::clock::UnixMillis;
-use crate::config::model::{GroupIndex, ProtocolVersion, WeightedGroup};
+use crate::config::model::{Forward, GroupIndex, ProtocolVersion};
 use crate::http::{Authority, Received, Target, limits, tidy};
 use crate::routing::{Selection, choose_group, redirect};
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
+use crate::stickiness::{Client, Sticky};
 use crate::tls::Presented;
 
 /// A request, as far as deciding needs to know it.
@@ -101,6 +102,8 @@ pub struct Plan {
     pub group: GroupIndex,
     /// Its position among the rule's target groups.
     pub position: usize,
+    /// How its client is kept where it was; absent where nothing is sticky.
+    pub sticky: Option<Box<Sticky>>,
 }
 
 impl Decision {
@@ -215,8 +218,14 @@ impl View<'_> {
             Err(decision) => return *decision,
         };
         let (reason, step) = match &self.rule.action {
-            Action::Forward(groups) => {
-                self.forward(request, groups, moment.random, identity.is_some())
+            Action::Forward(forward) => {
+                let client = Client {
+                    headers: request.headers,
+                    authority: authority.as_str(),
+                    seal: &self.snapshot.seal,
+                    now: moment.wall,
+                };
+                self.forward(request, forward, client, moment.random, identity.is_some())
             }
             Action::Redirect(redirect) => {
                 let parts = redirect::Parts::of(target, authority, self.listener.scheme);
@@ -298,22 +307,27 @@ impl View<'_> {
     fn forward(
         &self,
         request: &Request<'_>,
-        groups: &[WeightedGroup],
+        forward: &Forward,
+        client: Client<'_>,
         random: u32,
         is_authorized: bool,
     ) -> (Reason, Step) {
         if request.content_length.is_some_and(|length| length > self.listener.max_request_body) {
             return self.refuse(Refusal::BodyTooLarge);
         }
-        let Some(group) = choose_group(groups, random) else {
+        let stickiness = &self.snapshot.stickiness;
+        let kept = stickiness.group(forward, client);
+        let before = kept.and_then(|kept| kept.group);
+        let Some(group) = before.or_else(|| choose_group(&forward.groups, random)) else {
             return self.refuse(Refusal::NoTarget);
         };
         if !self.is_spoken_by(group, request) {
             return self.refuse(Refusal::ProtocolMismatch);
         }
-        let position = groups.iter().position(|weighted| weighted.group == group).unwrap_or(0);
+        let sticky = stickiness.keep(kept, group, client);
+        let position = forward.groups.iter().position(|weighted| weighted.group == group);
         let reason = if is_authorized { Reason::Authorized } else { Reason::Public };
-        (reason, Step::Forward(Plan { group, position }))
+        (reason, Step::Forward(Plan { group, position: position.unwrap_or(0), sticky }))
     }
 
     /// Whether the targets of a group can take what this client speaks (alb.md 9.1).

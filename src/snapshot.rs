@@ -10,10 +10,13 @@ use ::http::HeaderValue;
 use crate::answer::{Answer, Refusal};
 use crate::assertion::Asserter;
 use crate::auth::{self, Authorizers, CompiledValidation};
-use crate::config::model::{self, Config, Name, Redirect, WeightedGroup};
+use crate::config::model::{self, Config, Forward, Name, Redirect};
 use crate::http::forwarded::{forwarded_port, forwarded_proto};
 use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme};
 use crate::routing::RuleTable;
+use crate::session::Seal;
+use crate::session::keys::Key;
+use crate::stickiness::Stickiness;
 use crate::telemetry::metrics::{ListenerMetrics, Metrics, RuleMetrics};
 use crate::upstream::TargetGroups;
 
@@ -34,6 +37,10 @@ pub struct Snapshot {
     /// Vouches for requests to groups that want it; `None` when there is no such group, or when
     /// the system had no randomness for a key.
     pub asserter: Option<Arc<Asserter>>,
+    /// Seals what browsers keep for us.
+    pub seal: Seal,
+    /// How clients are kept on targets and in target groups.
+    pub stickiness: Stickiness,
 }
 
 /// One listener, ready for requests.
@@ -79,7 +86,7 @@ pub struct Rule {
 /// The routing action, ready for requests.
 pub enum Action {
     /// To target groups by weight.
-    Forward(Box<[WeightedGroup]>),
+    Forward(Forward),
     /// To another location.
     Redirect(Redirect),
     /// A prepared answer.
@@ -123,6 +130,8 @@ impl Snapshot {
             authorizers,
             groups,
             asserter,
+            stickiness: Stickiness::compile(&config, metrics),
+            seal: seal(&config, previous.map(|old| &old.seal)),
             config,
         }
     }
@@ -166,13 +175,14 @@ impl Rule {
         metrics: &Metrics,
     ) -> Self {
         let (action, groups) = match &rule.action {
-            model::Action::Forward(groups) => {
-                let names = groups
+            model::Action::Forward(forward) => {
+                let names = forward
+                    .groups
                     .iter()
                     .filter_map(|weighted| config.target_groups.get(weighted.group.0))
                     .map(|group| &*group.name)
                     .collect();
-                (Action::Forward(groups.as_slice().into()), names)
+                (Action::Forward(forward.clone()), names)
             }
             model::Action::Redirect(redirect) => (Action::Redirect(redirect.clone()), Vec::new()),
             model::Action::FixedResponse(fixed) => {
@@ -189,6 +199,16 @@ impl Rule {
             metrics: metrics.rule(listener, &rule.name, &groups, &OUTCOMES),
         }
     }
+}
+
+/// The file's session keys. Our own, for when it has none, outlives a reload.
+fn seal(config: &Config, previous: Option<&Seal>) -> Seal {
+    let derive = |secret: &model::Secret| Key::derive(secret.expose().as_bytes()).ok();
+    let own = match previous {
+        Some(previous) => previous.own().cloned(),
+        None => Key::random().ok().map(Arc::new),
+    };
+    Seal::new(config.session_keys.iter().filter_map(derive).collect(), own)
 }
 
 fn wanted_scopes(validation: &model::JwtValidation) -> Vec<String> {

@@ -27,6 +27,8 @@ pub struct Config {
     pub threads: Option<usize>,
     /// Where key sets are kept over a restart; in memory only when absent.
     pub state_directory: Option<PathBuf>,
+    /// What cookies are sealed with: the first seals, all open. Empty: a key of this machine's own.
+    pub session_keys: Vec<Secret>,
     /// How long `/readyz` waits for first key sets after the start.
     pub startup_wait: Duration,
     /// How the process ends.
@@ -266,6 +268,8 @@ pub struct TargetGroup {
     pub protocol_version: ProtocolVersion,
     /// How a target is chosen.
     pub algorithm: BalancingAlgorithm,
+    /// Whether clients stay on the target that served them first.
+    pub stickiness: Option<Stickiness>,
     /// Active health checks.
     pub health_check: HealthCheck,
     /// Time limits toward targets.
@@ -338,6 +342,24 @@ pub enum BalancingAlgorithm {
     RoundRobin,
     /// The one with the fewest requests in flight for its weight.
     LeastOutstandingRequests,
+}
+
+/// `stickiness:` of a target group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stickiness {
+    /// What keeps a client on its target.
+    pub cookie: StickyCookie,
+    /// How long after its last answer. Default 24 h.
+    pub duration: Duration,
+}
+
+/// `type:` and `cookie_name:` of a stickiness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StickyCookie {
+    /// `lb_cookie`: a cookie of ours.
+    LoadBalancer,
+    /// `app_cookie`: one of ours beside the target's own of this name.
+    Application(String),
 }
 
 /// `health_check:`
@@ -538,12 +560,21 @@ pub enum IdentitySource {
 /// The routing action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// To target groups by weight; at least one.
-    Forward(Vec<WeightedGroup>),
+    /// To target groups.
+    Forward(Forward),
     /// 301 or 302.
     Redirect(Redirect),
     /// A fixed answer.
     FixedResponse(FixedResponse),
+}
+
+/// `forward:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// By weight; at least one.
+    pub groups: Vec<WeightedGroup>,
+    /// How long after its last answer a client stays in its group; absent: it does not.
+    pub stickiness: Option<Duration>,
 }
 
 /// A target group and its share.

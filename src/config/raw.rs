@@ -6,6 +6,7 @@
 mod development;
 mod listener;
 mod rule;
+mod stickiness;
 mod target_group;
 mod user_pool;
 
@@ -18,6 +19,7 @@ use super::units::{DurationText, SizeText};
 pub(super) use development::*;
 pub(super) use listener::*;
 pub(super) use rule::*;
+pub(super) use stickiness::*;
 pub(super) use target_group::*;
 pub(super) use user_pool::*;
 
@@ -34,6 +36,12 @@ pub(super) struct File {
     /// Where key sets are kept over a restart. Without it they live in memory only. A relative path
     /// starts at this file's folder. A change needs a restart.
     pub(super) state_directory: Field<String>,
+    /// Secrets that seal cookies, 1 to 8 of them, at least 32 bytes each: the first one seals, all of them open.
+    /// Give every replica the same list; to change a key, put the new one in front and drop the old
+    /// one when its cookies have expired. Default: a key of this machine, kept in `state_directory`,
+    /// or in memory only.
+    #[schemars(length(min = 1))]
+    pub(super) session_keys: Field<List<SecretText>>,
     /// How long `/readyz` waits at start for each pool's first key set. Default: `30s`.
     pub(super) startup_wait: Field<DurationText>,
     /// How the process ends.
@@ -199,7 +207,8 @@ short_and_long!(ClaimValue, "a claim's name, or a mapping with `claim`", {
 });
 
 /// Keys whose values are secrets.
-pub(super) const SECRET_KEYS: &[&str] = &["token", "client_secret", "password", "secret"];
+pub(super) const SECRET_KEYS: &[&str] =
+    &["token", "client_secret", "password", "secret", "session_keys"];
 
 /// What to say of a key that AWS has and we do not have yet.
 pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
@@ -226,15 +235,13 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ("Conditions", "http_header" | "query_string" | "source_ip") => CONDITION,
         (
             "TargetGroup",
-            "stickiness"
-            | "slow_start"
+            "slow_start"
             | "deregistration_delay"
             | "target_type"
             | "attributes"
             | "ip_address_type"
             | "retries",
         ) => TARGET_GROUP,
-        ("ForwardObject", "stickiness") => "weights are there; stickiness is not",
         (
             "Listener",
             "mutual_authentication"

@@ -14,6 +14,8 @@ mod identity_assertion;
 mod listener;
 mod pattern;
 mod rule;
+mod session;
+mod stickiness;
 mod target_group;
 mod user_pool;
 
@@ -27,7 +29,7 @@ pub(super) use self::pattern::Refusal;
 use super::decode::Misspelt;
 use super::diagnostics::{Diagnostic, Severity, Span};
 use super::field::{Field, List, Spanned};
-use super::model::{Admin, Config, GroupIndex, Name, PoolIndex, Profile, Shutdown};
+use super::model::{Admin, Config, GroupIndex, Name, PoolIndex, Profile, Shutdown, Stickiness};
 use super::source::Source;
 use super::suggest;
 use super::units::{DurationText, SizeText};
@@ -46,6 +48,7 @@ pub(super) fn validate(
     let threads = judge.threads(&raw.threads);
     let state_directory =
         raw.state_directory.given().and_then(|path| judge.path("state_directory", path));
+    let session_keys = judge.session_keys(&raw.session_keys);
     let startup_wait = judge.duration(&raw.startup_wait, seconds(30), seconds(0)..=seconds(3600));
     let shutdown = judge.shutdown(raw.shutdown.value());
     let access_log = judge.access_log(raw.access_log.value());
@@ -59,10 +62,15 @@ pub(super) fn validate(
     let target_groups = judge.target_groups(&raw.target_groups);
     let profiles = user_pools.iter().map(|pool| pool.as_ref().map(|pool| pool.profile)).collect();
 
+    let stickiness = target_groups
+        .iter()
+        .map(|group| group.as_ref().and_then(|group| group.stickiness.clone()))
+        .collect();
     let mut scene = Scene {
         pools: &mut pools,
         groups: &mut groups,
         profiles,
+        stickiness,
         claim_headers: claim_headers.clone(),
     };
     let (listeners, owned) = judge.listeners(raw.listeners, &mut scene);
@@ -86,6 +94,7 @@ pub(super) fn validate(
         admin,
         threads,
         state_directory,
+        session_keys,
         startup_wait,
         shutdown,
         access_log,
@@ -120,6 +129,8 @@ struct Scene<'a> {
     groups: &'a mut Names,
     /// By pool; `None` when the pool is wrong.
     profiles: Vec<Option<Profile>>,
+    /// By target group.
+    stickiness: Vec<Option<Stickiness>>,
     /// The file's claim headers.
     claim_headers: std::sync::Arc<[super::model::ClaimHeader]>,
 }

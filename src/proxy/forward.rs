@@ -42,7 +42,8 @@ impl Gateway {
         let (Some(begun), Some(plan)) = (&context.begun, context.plan()) else {
             return Error::e_explain(ErrorType::InternalError, "no plan for this request");
         };
-        let chosen = begun.snapshot.groups.choose(plan.group, &context.tried);
+        let before = plan.sticky.as_ref().and_then(|sticky| sticky.target());
+        let chosen = begun.snapshot.groups.choose_again(plan.group, before, &context.tried);
         let Ok(chosen) = chosen else {
             return Err(context.refuse(Refusal::NoTarget));
         };

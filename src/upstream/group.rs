@@ -14,7 +14,7 @@ use super::balance::Rotation;
 use super::groups::Shared;
 use super::peer::{Authorities, ClientCertificate, PeerPlan};
 use super::state::{Duty, HealthState, ProbeOutcome, Reason, Thresholds};
-use super::target::{Chosen, Live, NoTarget, Target, Tried};
+use super::target::{Chosen, Live, NoTarget, Target, TargetKey, Tried};
 use crate::config::diagnostics::Span;
 use crate::config::model::{self, BalancingAlgorithm, Name, Protocol, TargetHost};
 
@@ -189,15 +189,32 @@ impl TargetGroup {
     ///
     /// [`NoTarget`] when the group is empty, or all its targets have weight 0.
     pub fn choose(&self, tried: &Tried) -> Result<Chosen, NoTarget> {
+        self.choose_again(None, tried)
+    }
+
+    /// The target that served a client before, if it may receive requests and was not tried; else
+    /// as [`Self::choose`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::choose`].
+    pub fn choose_again(
+        &self,
+        before: Option<TargetKey>,
+        tried: &Tried,
+    ) -> Result<Chosen, NoTarget> {
         let routing = self.members.routing.load();
-        let turn = self.members.turn.fetch_add(1, Ordering::Relaxed);
         let avoid = |target: &Arc<Target>| tried.contains(target);
-        let target = match self.settings.algorithm {
-            BalancingAlgorithm::RoundRobin => routing.rotation.in_turn(turn, avoid),
-            BalancingAlgorithm::LeastOutstandingRequests => {
-                routing.rotation.least_outstanding(turn, avoid)
+        let before = before.and_then(|key| routing.rotation.find(key));
+        let target = before.filter(|target| !avoid(target)).or_else(|| {
+            let turn = self.members.turn.fetch_add(1, Ordering::Relaxed);
+            match self.settings.algorithm {
+                BalancingAlgorithm::RoundRobin => routing.rotation.in_turn(turn, avoid),
+                BalancingAlgorithm::LeastOutstandingRequests => {
+                    routing.rotation.least_outstanding(turn, avoid)
+                }
             }
-        };
+        });
         let target = target.ok_or(NoTarget)?;
         Ok(Chosen::new(Arc::clone(target), routing.fail_open))
     }
@@ -248,6 +265,7 @@ impl TargetGroup {
                     host: configured.host.clone(),
                     address,
                     weight: configured.weight,
+                    key: TargetKey::of(&configured.host, address),
                     live: live.map_or_else(|| Live::new(self.duty), Arc::clone),
                     peer: plan.at(address),
                 }));

@@ -34,6 +34,7 @@ mod slow_clients;
 mod smuggling;
 mod spellings;
 mod spoofing;
+mod stickiness;
 mod target_tls;
 mod targets;
 mod token_cache;

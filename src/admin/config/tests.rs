@@ -58,6 +58,10 @@ fn group() -> TargetGroup {
         }),
         protocol_version: ProtocolVersion::Grpc,
         algorithm: BalancingAlgorithm::LeastOutstandingRequests,
+        stickiness: Some(Stickiness {
+            cookie: StickyCookie::Application("JSESSIONID".into()),
+            duration: Duration::from_secs(86_400),
+        }),
         health_check: HealthCheck {
             enabled: true,
             path: "/healthz".into(),
@@ -130,7 +134,10 @@ fn claim_header_list() -> Vec<ClaimHeader> {
 }
 
 fn listener() -> Listener {
-    let forward = Action::Forward(vec![WeightedGroup { group: GroupIndex(0), weight: 90 }]);
+    let forward = Action::Forward(Forward {
+        groups: vec![WeightedGroup { group: GroupIndex(0), weight: 90 }],
+        stickiness: Some(Duration::from_secs(3600)),
+    });
     let redirect = Action::Redirect(Redirect {
         protocol: "HTTPS".into(),
         host: "#{host}".into(),
@@ -194,6 +201,7 @@ fn full() -> Config {
         admin: Admin { address: "127.0.0.1:9901".parse().unwrap(), token: Some(hidden()) },
         threads: Some(2),
         state_directory: Some("/var/lib/portcullis".into()),
+        session_keys: vec![hidden()],
         startup_wait: Duration::from_secs(30),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
         access_log: AccessLog {
@@ -221,7 +229,7 @@ fn full() -> Config {
 fn no_secret_of_a_full_configuration_is_shown() {
     let text = serde_json::to_string_pretty(&redacted(&full())).unwrap();
     assert!(!text.contains(HIDDEN), "{text}");
-    assert_eq!(text.matches("\"***\"").count(), 4, "{text}");
+    assert_eq!(text.matches("\"***\"").count(), 5, "{text}");
 }
 
 #[test]

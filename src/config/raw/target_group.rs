@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Certificate;
+use super::Stickiness;
 use crate::config::field::{Field, List};
 use crate::config::units::DurationText;
 
@@ -23,6 +24,8 @@ pub(in crate::config) struct TargetGroup {
     pub(in crate::config) tls: Field<TargetTls>,
     /// How a target is chosen. Default: `round_robin`.
     pub(in crate::config) algorithm: Field<BalancingAlgorithm>,
+    /// Keeps a client on the target that served it first.
+    pub(in crate::config) stickiness: Field<Stickiness>,
     /// Active health checks.
     pub(in crate::config) health_check: Field<HealthCheck>,
     /// Time limits toward targets.

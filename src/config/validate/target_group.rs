@@ -52,6 +52,12 @@ impl Judge<'_> {
         let timeouts = raw.timeouts.value();
         let absent = raw::TargetTimeouts::default();
         let timeouts = timeouts.unwrap_or(&absent);
+        let algorithm = match raw.algorithm.value() {
+            None | Some(raw::BalancingAlgorithm::RoundRobin) => BalancingAlgorithm::RoundRobin,
+            Some(raw::BalancingAlgorithm::LeastOutstandingRequests) => {
+                BalancingAlgorithm::LeastOutstandingRequests
+            }
+        };
         Some(TargetGroup {
             name: name.value.as_str().into(),
             targets,
@@ -61,12 +67,8 @@ impl Judge<'_> {
                 Some(raw::ProtocolVersion::Http2) => ProtocolVersion::Http2,
                 Some(raw::ProtocolVersion::Grpc) => ProtocolVersion::Grpc,
             },
-            algorithm: match raw.algorithm.value() {
-                None | Some(raw::BalancingAlgorithm::RoundRobin) => BalancingAlgorithm::RoundRobin,
-                Some(raw::BalancingAlgorithm::LeastOutstandingRequests) => {
-                    BalancingAlgorithm::LeastOutstandingRequests
-                }
-            },
+            algorithm,
+            stickiness: self.stickiness(&raw.stickiness, algorithm),
             health_check: self.health_check(raw.health_check.value()),
             timeouts: TargetTimeouts {
                 connect: self.duration(&timeouts.connect, seconds(10), LIMITS),
