@@ -13,7 +13,9 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = pathlib.Path(os.environ.get("PORTCULLIS", ROOT / "target/debug/portcullis"))
+#: Where cargo builds, and what `run` installs is found.
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+BINARY = pathlib.Path(os.environ.get("PORTCULLIS", TARGET / "debug/portcullis"))
 PATIENCE = 30
 
 
