@@ -12,6 +12,7 @@ pub mod head;
 mod http2;
 mod listener;
 mod newcomer;
+mod proxy_protocol;
 mod service;
 mod stats;
 mod transport;

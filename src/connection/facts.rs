@@ -24,6 +24,8 @@ pub struct TlsFacts {
     pub version: &'static str,
     /// The cipher suite's name as IANA has it.
     pub cipher: &'static str,
+    /// The same as OpenSSL spells it.
+    pub openssl_cipher: &'static str,
     /// The name that the client asked for (SNI), lower case.
     pub server_name: Option<Box<str>>,
 }
@@ -39,8 +41,10 @@ pub enum HttpVersion {
 
 /// One client connection.
 pub struct ConnectionFacts {
-    /// The client's end.
+    /// The other end.
     pub peer: SocketAddr,
+    /// The client's end: where a PROXY header says that the connection comes from, or the peer.
+    pub source: SocketAddr,
     /// Our end.
     pub local: SocketAddr,
     /// Position of the listener in the configuration.

@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use super::facts::{ConnectionFacts, HttpVersion, Life, TlsFacts};
 use super::guarded::Guarded;
 use super::listener::ListenerSettings;
+use super::proxy_protocol::{self, Fault};
 use super::transport::Transport;
 use super::watch::{Admission, Book};
 use crate::clock;
@@ -35,13 +36,14 @@ impl<A> Newcomer<A>
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
-    pub(super) async fn serve(self, tcp: TcpStream, peer: SocketAddr) {
+    pub(super) async fn serve(self, mut tcp: TcpStream, peer: SocketAddr) {
         let accepted = clock::monotonic();
         // Pingora flushes whole answers; Nagle would only hold them back.
         let local = match tcp.set_nodelay(true).and_then(|()| tcp.local_addr()) {
             Ok(local) => local,
             Err(error) => return tracing::debug!(%peer, %error, "client left at once"),
         };
+        let Some(source) = self.source(&mut tcp, peer).await else { return };
         let Some((transport, tls, http)) = self.handshake(tcp, peer).await else { return };
         let life = Life::new(self.book.now());
         let shutdown = life.farewell.subscribe();
@@ -49,6 +51,7 @@ where
         let settings = Arc::clone(&self.settings);
         let facts = Arc::new(ConnectionFacts {
             peer,
+            source,
             local,
             listener,
             tls,
@@ -71,6 +74,27 @@ where
             %peer, listener, bytes_in = facts.bytes_in(), bytes_out = facts.bytes_out(),
             requests = facts.requests(), "connection closed"
         );
+    }
+
+    /// Where the connection comes from, by its PROXY header if it must have one.
+    async fn source(&self, tcp: &mut TcpStream, peer: SocketAddr) -> Option<SocketAddr> {
+        let Some(accepted) = self.settings.proxy_protocol else { return Some(peer) };
+        let trusted = &self.settings.trusted_proxies;
+        let told = if trusted.is_empty() || trusted.contains(peer.ip()) {
+            let header = proxy_protocol::receive(tcp, accepted);
+            let limit = self.settings.head_timeout;
+            tokio::time::timeout(limit, header).await.unwrap_or(Err(Fault::TooSlow))
+        } else {
+            Err(Fault::Untrusted)
+        };
+        match told {
+            Ok(source) => Some(source.unwrap_or(peer)),
+            Err(fault) => {
+                let now = self.book.now();
+                self.book.stats.proxy_header_refused(now, peer, self.listener, &fault);
+                None
+            }
+        }
     }
 
     async fn handshake(
@@ -100,14 +124,14 @@ where
             Some(b"h2") => HttpVersion::Http2,
             _ => HttpVersion::Http1,
         };
+        let suite = session.negotiated_cipher_suite().map(|suite| suite.suite());
         let facts = TlsFacts {
             version: match session.protocol_version() {
                 Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
                 _ => "TLSv1.2",
             },
-            cipher: session
-                .negotiated_cipher_suite()
-                .map_or("", |suite| cipher_name(suite.suite())),
+            cipher: suite.map_or("", cipher_name),
+            openssl_cipher: suite.map_or("", openssl_name),
             server_name: session.server_name().map(|name| name.to_ascii_lowercase().into()),
         };
         Some((Transport::Tls(Box::new(tls)), Some(facts), http))
@@ -147,5 +171,35 @@ fn cipher_name(suite: CipherSuite) -> &'static str {
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
         other => other.as_str().unwrap_or_default(),
+    }
+}
+
+/// OpenSSL's name, which ALB tells its targets. Those of TLS 1.3 are IANA's.
+fn openssl_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
+            "ECDHE-ECDSA-CHACHA20-POLY1305"
+        }
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
+        other => cipher_name(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_suite_that_is_spoken_has_openssl_s_name() {
+        for suite in rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES {
+            let (iana, openssl) = (cipher_name(suite.suite()), openssl_name(suite.suite()));
+            let is_1_3 = suite.tls13().is_some();
+            assert_eq!(is_1_3, iana == openssl, "{iana}");
+            assert_eq!(is_1_3, openssl.starts_with("TLS_"), "{openssl}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use pingora_error::{Error, ErrorType, Result};
 use crate::answer::Refusal;
 use crate::clock::{self, UnixMillis};
 use crate::engine::{Decision, Plan, Reason};
+use crate::http::Client;
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::trace::RequestId;
@@ -79,6 +80,8 @@ pub(super) struct Begun {
     pub(super) mono: Instant,
     /// Our name for it.
     pub(super) id: RequestId,
+    /// Who is asking.
+    pub(super) client: Client,
 }
 
 impl Context {

@@ -14,16 +14,18 @@ use crate::assertion;
 use crate::clock::UnixMillis;
 use crate::connection::ConnectionFacts;
 use crate::engine::Decision;
-use crate::http::forwarded::forwarded_for;
+use crate::http::Client;
+use crate::http::forwarded::{ForwardedFor, forwarded_for, forwarded_port, forwarded_proto};
 use crate::http::trace::{
     amzn_trace_id, is_sound_request_id, is_sound_traceparent, new_traceparent,
 };
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Listener, Snapshot};
 
 const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
 const FORWARDED_PORT: &str = "X-Forwarded-Port";
 const TRACE_ID: &str = "X-Amzn-Trace-Id";
+const LOWER_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const LOWER_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
@@ -92,7 +94,8 @@ impl Gateway {
         if let Some(target) = &decision.target {
             request.set_raw_path(target.as_bytes())?;
         }
-        if let Some(authority) = &decision.authority
+        if !listener.preserves_host
+            && let Some(authority) = &decision.authority
             && only(&request.headers, &HOST).is_none_or(|host| host != authority.as_ref())
         {
             request.insert_header(HOST, authority.as_ref())?;
@@ -113,15 +116,7 @@ impl Gateway {
             // A target that relies on it must not be asked without.
             Voucher::Unsigned => return Err(context.refuse(Refusal::Internal)),
         }
-        match forwarded_for(
-            session.req_header().headers.get_all("x-forwarded-for"),
-            facts.peer.ip(),
-        ) {
-            Ok(value) => request.insert_header(FORWARDED_FOR, value)?,
-            Err(malformed) => return Err(context.refuse(malformed.into())),
-        }
-        request.insert_header(FORWARDED_PROTO, listener.forwarded_proto.clone())?;
-        request.insert_header(FORWARDED_PORT, listener.forwarded_port.clone())?;
+        tell_the_way(request, session, facts, listener, begun.client)?;
         let trace = amzn_trace_id(
             only(&request.headers, &LOWER_TRACE_ID),
             decision.header_bytes,
@@ -175,6 +170,36 @@ fn vouch(snapshot: &Snapshot, decision: &Decision, now: UnixMillis) -> Voucher {
     let asserter = snapshot.asserter.as_ref();
     let value = asserter.and_then(|asserter| asserter.assert(identity, &group.name, now));
     value.map_or(Voucher::Unsigned, Voucher::Signed)
+}
+
+/// Writes how, and from where, the request came.
+fn tell_the_way(
+    request: &mut RequestHeader,
+    session: &Session,
+    facts: &ConnectionFacts,
+    listener: &Listener,
+    client: Client,
+) -> Result<()> {
+    match listener.forwarded_for {
+        ForwardedFor::Append { client_port } => {
+            let received = session.req_header().headers.get_all(LOWER_FORWARDED_FOR);
+            let value = forwarded_for(received, facts.source, client_port);
+            request.insert_header(FORWARDED_FOR, value)?;
+        }
+        ForwardedFor::Preserve => {}
+        ForwardedFor::Remove => {
+            request.remove_header(&LOWER_FORWARDED_FOR);
+        }
+    }
+    let proto = client.scheme.map_or_else(|| listener.forwarded_proto.clone(), forwarded_proto);
+    request.insert_header(FORWARDED_PROTO, proto)?;
+    let port = client.reached_port.map_or_else(|| listener.forwarded_port.clone(), forwarded_port);
+    request.insert_header(FORWARDED_PORT, port)?;
+    if let (Some([version, cipher_suite]), Some(tls)) = (&listener.tls_headers, &facts.tls) {
+        request.insert_header(version, tls.version)?;
+        request.insert_header(cipher_suite, tls.openssl_cipher)?;
+    }
+    Ok(())
 }
 
 /// The value of a header that comes once.

@@ -79,6 +79,8 @@ impl Gateway {
         let mut record = Record::new(begun.wall, begun.id, name, peer);
         let header = session.req_header();
         let decision = context.decision.as_ref();
+        record.client = begun.client.address;
+        record.client_port = begun.client.port;
         record.method = header.method.as_str().as_bytes();
         record.protocol = protocol(header.version);
         record.user_agent = header.headers.get(USER_AGENT).map_or(b"", |value| value.as_bytes());

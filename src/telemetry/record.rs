@@ -4,7 +4,7 @@
 //! OpenTelemetry's spirit and are documented in the operations guide. Never in it: tokens, cookies,
 //! header values other than `User-Agent`, and the subject in clear.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::json::{push_address, push_escaped, push_millis, push_number, push_string, push_time};
@@ -41,7 +41,11 @@ pub struct Record<'a> {
     pub protocol: &'static str,
     /// The other end of the TCP connection.
     pub peer: SocketAddr,
-    /// Status sent; 0 when none was.
+    /// Who is asking: the peer, or whom a trusted proxy names.
+    pub client: IpAddr,
+    /// Its port, where that is known.
+    pub client_port: Option<u16>,
+    /// Status sent; ALB's 460, or 400 inside a body, when the client left before there was one.
     pub status: u16,
     /// Why it was answered as it was: an entry of a closed list.
     pub reason: &'static str,
@@ -128,6 +132,8 @@ impl<'a> Record<'a> {
             query: None,
             protocol: "",
             peer,
+            client: peer.ip().to_canonical(),
+            client_port: None,
             status: 0,
             reason: "",
             error_reason: "",
@@ -182,8 +188,20 @@ impl<'a> Record<'a> {
 
     fn write_client(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"client_ip\":\"");
-        push_address(out, self.peer.ip());
-        out.extend_from_slice(b"\",\"peer_port\":");
+        push_address(out, self.client);
+        out.push(b'"');
+        let is_peer = self.client == self.peer.ip().to_canonical()
+            && self.client_port.is_none_or(|port| port == self.peer.port());
+        if !is_peer {
+            if let Some(port) = self.client_port {
+                out.extend_from_slice(b",\"client_port\":");
+                push_number(out, u64::from(port));
+            }
+            out.extend_from_slice(b",\"peer_ip\":\"");
+            push_address(out, self.peer.ip());
+            out.push(b'"');
+        }
+        out.extend_from_slice(b",\"peer_port\":");
         push_number(out, u64::from(self.peer.port()));
     }
 

@@ -75,8 +75,16 @@ impl Judge<'_> {
             merge_slashes: path.merge_slashes,
         };
 
+        let trusted_proxies = self.trusted_proxies(&raw.trusted_proxies);
+        let proxy_protocol = self.proxy_protocol(&raw, address);
+        let request_headers = self.request_headers(&raw, has_tls, owned);
+        let tls_headers = raw.tls_headers.key();
+
         let rules = self.rules(raw.rules, place, scene, owned);
         let default_rule = self.default_rule(&name, raw.default_action, place, scene, owned);
+        if let (Some(key), Some(names)) = (tls_headers, &request_headers.tls) {
+            self.check_tls_names(key, names, rules.iter().chain(&default_rule));
+        }
         let limits = LIMIT_SHORTEST..=DAY;
         let idle_timeout = self.duration(&raw.idle_timeout, seconds(60), limits.clone());
         let client_keep_alive =
@@ -90,6 +98,9 @@ impl Judge<'_> {
             tls,
             http2: raw.http2.value().copied().unwrap_or(true),
             path,
+            trusted_proxies,
+            proxy_protocol,
+            request_headers,
             idle_timeout,
             client_keep_alive,
             head_timeout,
