@@ -9,6 +9,7 @@ use pingora_error::{Error, ErrorType, Result};
 
 use crate::answer::Refusal;
 use crate::clock::{self, UnixMillis};
+use crate::config::model::ProtocolVersion;
 use crate::engine::{Decision, Plan, Reason};
 use crate::http::Client;
 use crate::snapshot::Snapshot;
@@ -94,6 +95,15 @@ impl Context {
     /// Whither the request is to be forwarded.
     pub(super) fn plan(&self) -> Option<&Plan> {
         self.decision.as_ref().and_then(Decision::plan)
+    }
+
+    /// Whether the targets of the plan speak HTTP/1.1.
+    pub(super) fn is_for_http1(&self) -> bool {
+        let snapshot = self.begun.as_ref().map(|begun| &begun.snapshot);
+        let group = snapshot
+            .zip(self.plan())
+            .and_then(|(snapshot, plan)| snapshot.config.target_groups.get(plan.group.0));
+        group.is_some_and(|group| group.protocol_version == ProtocolVersion::Http1)
     }
 
     pub(super) fn connected(&mut self) {

@@ -9,6 +9,7 @@ use pingora_proxy::Session;
 
 use super::Gateway;
 use super::context::{Begun, Context};
+use super::spelling::spell_as_alb;
 use crate::answer::Refusal;
 use crate::assertion;
 use crate::clock::UnixMillis;
@@ -128,6 +129,9 @@ impl Gateway {
         join_cookies(request)?;
         restore_te(session, request)?;
         request.remove_header(&EXPECT);
+        if session.req_header().version == Version::HTTP_2 && context.is_for_http1() {
+            spell_as_alb(request)?;
+        }
         context.trace = Some(trace);
         Ok(())
     }

@@ -154,3 +154,33 @@ fn targets_are_told_of_the_client_s_tls_in_openssl_s_words_and_by_nobody_else() 
         }
     }
 }
+
+#[test]
+fn names_from_http2_reach_http1_in_lower_case_but_for_those_of_alb() {
+    let target = Target::start();
+    let (gateway, authority) = start_tls(&target, "");
+    let mut client = Client::connect(gateway.address(), &authority, "a.test");
+    let fields = [
+        ("x-custom", "1"),
+        ("content-type", "a/b"),
+        ("x-custom", "2"),
+        ("x-forwarded-for", "1.1.1.1"),
+    ];
+    client.send(&headers(1, END_STREAM, &head("GET", "a.test", "/open/1?a=b", &fields)));
+    assert_eq!(client.status(1), Some(200));
+    let received = target.next();
+    assert_eq!(received.request_line, "GET /open/1?a=b HTTP/1.1");
+    let names: Vec<&str> = received.headers.iter().map(|(name, _)| name.as_str()).collect();
+    for name in ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Port", "Host"] {
+        assert!(names.contains(&name), "{name} in {names:?}");
+    }
+    for name in ["X-Amzn-Trace-Id", "x-custom", "content-type"] {
+        assert!(names.contains(&name), "{name} in {names:?}");
+    }
+    assert_eq!(received.values("x-custom"), ["1", "2"]);
+    assert_eq!(received.values("x-forwarded-for"), ["1.1.1.1, 127.0.0.1"]);
+
+    // Over HTTP/1 they keep the client's case.
+    over_tls(&gateway, &authority, false, "X-CusTom: 1\r\n");
+    assert!(target.next().headers.iter().any(|(name, _)| name == "X-CusTom"));
+}
