@@ -1,7 +1,8 @@
 //! What is known about one client connection, and the levers by which it is watched and ended.
 //!
 //! One allocation a connection, shared by its stream, the hooks that serve its requests, and the
-//! watch that ends what takes too long. Every number has a single writer: the stream.
+//! watch that ends what takes too long. Every number has a single writer, the stream; but requests
+//! of HTTP/2 are counted by whoever serves them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,6 +39,10 @@ pub enum HttpVersion {
     /// HTTP/2.
     Http2,
 }
+
+/// Requests on one HTTP/2 connection, as on ALB (alb.md 2.5): then it gets GOAWAY, and requests that
+/// are on their way are still served.
+const MOST_STREAMS: u64 = 10_000;
 
 /// One client connection.
 pub struct ConnectionFacts {
@@ -85,6 +90,11 @@ impl ConnectionFacts {
     /// recorded as malformed, since no hook will ever see it.
     pub fn request_began(&self) {
         self.life.began.store(true, Relaxed);
+        if self.http == HttpVersion::Http2
+            && self.life.requests.fetch_add(1, Relaxed) + 1 >= MOST_STREAMS
+        {
+            self.life.close(AGED);
+        }
     }
 
     /// Whether this connection shall take no further request: it is being drained, or it is older
@@ -106,7 +116,7 @@ impl ConnectionFacts {
         self.life.bytes_out.load(Relaxed)
     }
 
-    /// Requests begun on this connection (HTTP/1 only), this one included.
+    /// Requests begun on this connection, this one included.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.life.requests.load(Relaxed)
@@ -122,6 +132,7 @@ impl ConnectionFacts {
             2 => Some(BodyRefusal::Malformed(ChunkError::Size)),
             3 => Some(BodyRefusal::Malformed(ChunkError::Extension)),
             4 => Some(BodyRefusal::Malformed(ChunkError::LineBreak)),
+            6 => Some(BodyRefusal::CutShort),
             _ => Some(BodyRefusal::Malformed(ChunkError::Trailer)),
         }
     }
@@ -148,6 +159,9 @@ pub enum BodyRefusal {
     /// Chunks that are not spelled as they must be.
     #[error(transparent)]
     Malformed(#[from] ChunkError),
+    /// The client closed, or reset, before its end.
+    #[error("request body cut short")]
+    CutShort,
 }
 
 impl BodyRefusal {
@@ -156,7 +170,7 @@ impl BodyRefusal {
     pub const fn status(self) -> u16 {
         match self {
             Self::TooSlow => 408,
-            Self::Malformed(_) => 400,
+            Self::Malformed(_) | Self::CutShort => 400,
         }
     }
 
@@ -167,6 +181,7 @@ impl BodyRefusal {
             Self::Malformed(ChunkError::Extension) => 3,
             Self::Malformed(ChunkError::LineBreak) => 4,
             Self::Malformed(ChunkError::Trailer) => 5,
+            Self::CutShort => 6,
         }
     }
 }

@@ -25,5 +25,7 @@ pub fn prepare<SV>(proxy: &mut HttpProxy<SV>, idle_timeout: Duration) {
     proxy.h2_options = Some(http2);
     let mut options = HttpServerOptions::default();
     options.h2_idle_timeout = Some(idle_timeout);
+    // Not to proxy it: to have it refused like any other method, with `Allow` and a line in the log.
+    options.allow_connect_method_proxying = true;
     proxy.server_options = Some(options);
 }

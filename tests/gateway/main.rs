@@ -37,6 +37,7 @@ mod slow_clients;
 mod smuggling;
 mod spellings;
 mod spoofing;
+mod statuses;
 mod stickiness;
 mod target_tls;
 mod targets;
