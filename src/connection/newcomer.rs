@@ -44,7 +44,7 @@ where
             Err(error) => return tracing::debug!(%peer, %error, "client left at once"),
         };
         let Some(source) = self.source(&mut tcp, peer).await else { return };
-        let Some((transport, tls, http)) = self.handshake(tcp, peer).await else { return };
+        let Some((transport, tls, http)) = self.handshake(tcp, source).await else { return };
         let life = Life::new(self.book.now());
         let shutdown = life.farewell.subscribe();
         let listener = self.listener;
@@ -71,7 +71,7 @@ where
         }
         tracing::debug!(
             target: "portcullis::connection",
-            %peer, listener, bytes_in = facts.bytes_in(), bytes_out = facts.bytes_out(),
+            peer = %source, listener, bytes_in = facts.bytes_in(), bytes_out = facts.bytes_out(),
             requests = facts.requests(), "connection closed"
         );
     }
