@@ -40,7 +40,7 @@ pub(super) fn describe<'a>(
         ),
         redirect_url,
         actions: [before(context, begun, reason), routing(context, reason)],
-        has_left: reason == Reason::ClientClosed,
+        cipher: facts.tls.as_ref().map_or("", |tls| tls.openssl_cipher),
     })
 }
 

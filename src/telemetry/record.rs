@@ -133,7 +133,7 @@ impl<'a> Record<'a> {
             protocol: "",
             peer,
             client: peer.ip().to_canonical(),
-            client_port: None,
+            client_port: Some(peer.port()),
             status: 0,
             reason: "",
             error_reason: "",

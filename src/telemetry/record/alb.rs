@@ -41,8 +41,8 @@ pub struct Exchange<'a> {
     pub redirect_url: &'a [u8],
     /// What ran before the routing action, and that action, as ALB calls them; empty for none.
     pub actions: [&'static str; 2],
-    /// The client went away before it was answered.
-    pub has_left: bool,
+    /// The cipher suite as OpenSSL spells it; empty on a plain connection.
+    pub cipher: &'a str,
 }
 
 impl Record<'_> {
@@ -53,16 +53,17 @@ impl Record<'_> {
         line.out.extend_from_slice(exchange.kind.as_bytes());
         line.moment(self.start, self.timings.total);
         line.word(load_balancer.as_bytes());
-        line.socket(Some(self.peer));
+        // The port is 0 where a trusted proxy did not tell it.
+        line.socket(Some(SocketAddr::new(self.client, self.client_port.unwrap_or_default())));
         line.socket(self.target);
         self.write_times(&mut line);
-        line.status(Some(if exchange.has_left { 460 } else { self.status }));
+        line.status(Some(self.status));
         line.status(exchange.target_status);
         line.number(self.bytes_in + exchange.heads.0);
         line.number(self.bytes_out + exchange.heads.1);
         self.write_request_line(exchange, &mut line);
         line.quoted(&[self.user_agent], LONGEST_USER_AGENT);
-        line.word(self.tls.map_or("", |tls| tls.cipher).as_bytes());
+        line.word(exchange.cipher.as_bytes());
         line.word(self.tls.map_or("", |tls| tls.version).as_bytes());
         match self.target_group {
             "" => line.word(b""),
