@@ -21,7 +21,7 @@ use crate::auth::key_source::KeyWait;
 use crate::auth::{self, Identity, Outcome, Patience};
 use crate::clock::UnixMillis;
 use crate::config::model::{Forward, GroupIndex, ProtocolVersion};
-use crate::http::forwarded::check_addresses;
+use crate::http::forwarded::{FORWARDED_FOR, check_addresses};
 use crate::http::{Authority, Received, Target, limits, tidy};
 use crate::routing::{Selection, choose_group, redirect};
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
@@ -165,7 +165,7 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
         Ok(bytes) => bytes,
         Err(malformed) => return Decision::refused(None, malformed.into(), caller),
     };
-    let forwarded_for = request.headers.get_all("x-forwarded-for");
+    let forwarded_for = request.headers.get_all(FORWARDED_FOR);
     if let Err(malformed) = check_addresses(forwarded_for) {
         return Decision::refused(Some(index), malformed.into(), caller);
     }

@@ -11,9 +11,9 @@ use ::http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::Scheme;
-use super::forwarded::MAX_ADDRESSES;
+use super::forwarded::{FORWARDED_FOR, MAX_ADDRESSES};
+use super::names::only;
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
@@ -140,13 +140,6 @@ fn read_port(value: &HeaderValue) -> Option<u16> {
     let text = value.to_str().ok()?;
     let is_plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_plain)
-}
-
-/// The value of a header that comes once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).into_iter();
-    let value = values.next()?;
-    values.next().is_none().then_some(value)
 }
 
 #[cfg(test)]

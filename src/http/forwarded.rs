@@ -7,11 +7,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ::http::HeaderValue;
+use ::http::{HeaderName, HeaderValue};
 use bytes::{BufMut, BytesMut};
 
 use super::{Malformed, Scheme};
 
+/// `X-Forwarded-For`.
+pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// More addresses than this in a request are refused with 463.
 pub const MAX_ADDRESSES: usize = 30;
 

@@ -1,7 +1,15 @@
-//! Header names that some targets misread: ALB calls a name of anything but letters, digits and `-`
-//! invalid, and can drop it.
+//! Header fields by name: those that come once, and those whose names some targets misread. ALB calls
+//! a name of anything but letters, digits and `-` invalid, and can drop it.
 
-use ::http::{HeaderMap, HeaderName};
+use ::http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The value of a header that comes once.
+#[must_use]
+pub fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).into_iter();
+    let value = values.next()?;
+    values.next().is_none().then_some(value)
+}
 
 /// The names outside `[-A-Za-z0-9]`. Empty, and without a heap block, when there are none.
 #[must_use]
@@ -17,7 +25,6 @@ fn is_plain(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::http::HeaderValue;
 
     #[test]
     fn a_name_is_of_letters_digits_and_hyphens() {

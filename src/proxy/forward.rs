@@ -1,7 +1,7 @@
 //! What goes to a target: the request less what is ours, plus what we vouch for.
 
 use ::http::header::{CONTENT_TYPE, COOKIE, EXPECT, HOST, TE};
-use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
+use ::http::{HeaderName, HeaderValue, Version};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
@@ -16,7 +16,8 @@ use crate::clock::UnixMillis;
 use crate::connection::ConnectionFacts;
 use crate::engine::Decision;
 use crate::http::Client;
-use crate::http::forwarded::{ForwardedFor, forwarded_for, forwarded_port, forwarded_proto};
+use crate::http::forwarded::{self, ForwardedFor, forwarded_for, forwarded_port, forwarded_proto};
+use crate::http::names::only;
 use crate::http::trace::{
     amzn_trace_id, is_sound_request_id, is_sound_traceparent, new_traceparent,
 };
@@ -26,7 +27,6 @@ const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
 const FORWARDED_PORT: &str = "X-Forwarded-Port";
 const TRACE_ID: &str = "X-Amzn-Trace-Id";
-const LOWER_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const LOWER_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
@@ -186,13 +186,13 @@ fn tell_the_way(
 ) -> Result<()> {
     match listener.forwarded_for {
         ForwardedFor::Append { client_port } => {
-            let received = session.req_header().headers.get_all(LOWER_FORWARDED_FOR);
+            let received = session.req_header().headers.get_all(forwarded::FORWARDED_FOR);
             let value = forwarded_for(received, facts.source, client_port);
             request.insert_header(FORWARDED_FOR, value)?;
         }
         ForwardedFor::Preserve => {}
         ForwardedFor::Remove => {
-            request.remove_header(&LOWER_FORWARDED_FOR);
+            request.remove_header(&forwarded::FORWARDED_FOR);
         }
     }
     let proto = client.scheme.map_or_else(|| listener.forwarded_proto.clone(), forwarded_proto);
@@ -204,13 +204,6 @@ fn tell_the_way(
         request.insert_header(cipher_suite, tls.openssl_cipher)?;
     }
     Ok(())
-}
-
-/// The value of a header that comes once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).into_iter();
-    let value = values.next()?;
-    values.next().is_none().then_some(value)
 }
 
 /// HTTP/2 clients may split their cookies into several fields; HTTP/1 has one (RFC 9113 8.2.3).

@@ -1,11 +1,13 @@
+use proptest::prelude::*;
+
 use super::*;
 
-fn any(bytes: &[u8]) -> Result<Option<Header>, Fault> {
+fn read(bytes: &[u8]) -> Result<Option<Header>, Fault> {
     parse(bytes, ProxyProtocol::Any)
 }
 
 fn source(bytes: &[u8]) -> Option<String> {
-    let header = any(bytes).unwrap().expect("complete");
+    let header = read(bytes).unwrap().expect("complete");
     assert_eq!(header.length, bytes.len());
     header.source.map(|source| source.to_string())
 }
@@ -51,10 +53,10 @@ fn a_line_tells_the_client() {
 fn what_follows_a_header_is_not_its_own() {
     let line = b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 443\r\n";
     let whole = [&line[..], b"GET / HTTP/1.1\r\n\r\n"].concat();
-    assert_eq!(any(&whole).unwrap().unwrap().length, line.len());
+    assert_eq!(read(&whole).unwrap().unwrap().length, line.len());
     let header = binary(0x21, 0x11, &FOUR);
     let whole = [&header[..], &[0x16, 3, 1]].concat();
-    assert_eq!(any(&whole).unwrap().unwrap().length, header.len());
+    assert_eq!(read(&whole).unwrap().unwrap().length, header.len());
 }
 
 #[test]
@@ -81,14 +83,14 @@ fn a_line_in_any_other_spelling_is_refused() {
         "PROXY TCP4\r\n",
         "PROXY TCP4 192.0.2.1\r 192.0.2.2 5000 443\r\n",
     ] {
-        assert!(matches!(any(bad.as_bytes()), Err(Fault::Line)), "{bad:?}");
+        assert!(matches!(read(bad.as_bytes()), Err(Fault::Line)), "{bad:?}");
     }
     for other in ["proxy TCP4 ", "PROXYTCP4", "GET / HTTP/1.1\r\n", "\x16\x03\x01", "\r\n\r\nX"] {
-        assert!(matches!(any(other.as_bytes()), Err(Fault::Missing)), "{other:?}");
+        assert!(matches!(read(other.as_bytes()), Err(Fault::Missing)), "{other:?}");
     }
     let long = format!("PROXY UNKNOWN {}\r\n", "x".repeat(100));
-    assert!(matches!(any(long.as_bytes()), Err(Fault::TooLong)));
-    assert!(matches!(any(&long.as_bytes()[..107]), Err(Fault::TooLong)));
+    assert!(matches!(read(long.as_bytes()), Err(Fault::TooLong)));
+    assert!(matches!(read(&long.as_bytes()[..107]), Err(Fault::TooLong)));
 }
 
 #[test]
@@ -127,10 +129,10 @@ fn a_binary_header_that_is_not_of_tcp_or_not_whole_is_refused() {
         (0x21, 0x11, &narrow),
     ] {
         let header = binary(command, family, rest);
-        assert!(matches!(any(&header), Err(Fault::Binary)), "{command:x} {family:x} {rest:?}");
+        assert!(matches!(read(&header), Err(Fault::Binary)), "{command:x} {family:x} {rest:?}");
     }
     let long = [SIGNATURE, &[0x21, 0x11, 0xff, 0xff]].concat();
-    assert!(matches!(any(&long), Err(Fault::TooLong)), "before it has come");
+    assert!(matches!(read(&long), Err(Fault::TooLong)), "before it has come");
 }
 
 #[test]
@@ -144,10 +146,10 @@ fn a_checksum_is_checked_when_there_is_one() {
     for at in (FIXED..good.len()).filter(|at| *at != good.len() - 7) {
         let mut bad = good.clone();
         bad[at] ^= 1;
-        assert!(any(&bad).is_err(), "byte {at}");
+        assert!(read(&bad).is_err(), "byte {at}");
     }
     let twice = [&FOUR[..], &[CHECKSUM, 0, 4, 0, 0, 0, 0], &[CHECKSUM, 0, 4, 0, 0, 0, 0]].concat();
-    assert!(matches!(any(&binary(0x21, 0x11, &twice)), Err(Fault::Binary)));
+    assert!(matches!(read(&binary(0x21, 0x11, &twice)), Err(Fault::Binary)));
 }
 
 #[test]
@@ -166,8 +168,24 @@ fn a_header_may_come_byte_by_byte() {
         [b"PROXY TCP4 192.0.2.1 192.0.2.2 5000 443\r\n".to_vec(), with_checksum(0x11, &FOUR, &[])]
     {
         for end in 1..whole.len() {
-            assert!(any(&whole[..end]).unwrap().is_none(), "{end} of {whole:?}");
+            assert!(read(&whole[..end]).unwrap().is_none(), "{end} of {whole:?}");
         }
-        assert!(any(&whole).unwrap().is_some());
+        assert!(read(&whole).unwrap().is_some());
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_judged_and_a_header_is_never_longer_than_what_came(
+        start in prop::sample::select(vec![&b""[..], LINE_START, b"PROXY TCP4 ", SIGNATURE]),
+        rest in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let bytes = [start, &rest].concat();
+        if let Ok(Some(header)) = super::parse(&bytes, ProxyProtocol::Any) {
+            prop_assert!(header.length <= bytes.len());
+            // The same header with anything behind it is the same header.
+            let alone = super::parse(&bytes[..header.length], ProxyProtocol::Any);
+            prop_assert_eq!(alone.unwrap(), Some(header));
+        }
     }
 }
