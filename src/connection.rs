@@ -24,7 +24,7 @@ mod tests;
 
 pub use self::chunked::ChunkError;
 pub use self::descriptors::Shares;
-pub use self::facts::{BodyRefusal, ConnectionFacts, HttpVersion, TlsFacts};
+pub use self::facts::{BodyRefusal, ConnectionFacts, HttpVersion, OpenStream, TlsFacts};
 pub use self::http2::prepare;
 pub use self::listener::{BindError, BoundListener, ListenerHandle, ListenerSettings, bind};
 pub use self::service::ListenerService;

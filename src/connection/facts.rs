@@ -69,8 +69,7 @@ impl ConnectionFacts {
     /// through a [`super::ListenerService`].
     #[must_use]
     pub fn of(session: &ServerSession) -> Option<&Self> {
-        let digest = session.digest()?.proxy_digest.as_ref()?;
-        digest.user_data.as_ref()?.downcast_ref::<Arc<Self>>().map(AsRef::as_ref)
+        shared(session).map(AsRef::as_ref)
     }
 
     /// The certificates of this connection, whatever was reloaded since; absent without TLS.
@@ -136,6 +135,30 @@ impl ConnectionFacts {
             _ => Some(BodyRefusal::Malformed(ChunkError::Trailer)),
         }
     }
+}
+
+/// A request of HTTP/2 that is being served. While there is one, its connection is not idle.
+pub struct OpenStream(Arc<ConnectionFacts>);
+
+impl OpenStream {
+    /// `None` for HTTP/1, where the stream itself knows.
+    #[must_use]
+    pub fn of(session: &ServerSession) -> Option<Self> {
+        let facts = shared(session).filter(|facts| facts.http == HttpVersion::Http2)?;
+        facts.life.streams.fetch_add(1, Relaxed);
+        Some(Self(Arc::clone(facts)))
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.life.streams.fetch_sub(1, Relaxed);
+    }
+}
+
+fn shared(session: &ServerSession) -> Option<&Arc<ConnectionFacts>> {
+    let digest = session.digest()?.proxy_digest.as_ref()?;
+    digest.user_data.as_ref()?.downcast_ref::<Arc<ConnectionFacts>>()
 }
 
 impl std::fmt::Debug for ConnectionFacts {
@@ -243,6 +266,11 @@ pub(super) struct Life {
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
     pub(super) requests: AtomicU64,
+    /// HTTP/2: requests that are being served now.
+    pub(super) streams: AtomicU64,
+    /// HTTP/2, for the sweep alone: what was seen of the connection last, and since when no more.
+    pub(super) last_seen: AtomicU64,
+    pub(super) quiet_since: AtomicU64,
     /// Bytes of the current body, and milliseconds waited for them before the current wait.
     pub(super) body_bytes: AtomicU64,
     pub(super) body_waited: AtomicU64,
@@ -264,6 +292,9 @@ impl Life {
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            streams: AtomicU64::new(0),
+            last_seen: AtomicU64::new(0),
+            quiet_since: AtomicU64::new(now),
             body_bytes: AtomicU64::new(0),
             body_waited: AtomicU64::new(0),
             body_refusal: AtomicU8::new(0),

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::http::HeaderValue;
+use pingora_core::protocols::http::ServerSession;
 use pingora_error::{Error, ErrorType, Result};
 
 use crate::answer::Refusal;
 use crate::clock::{self, UnixMillis};
 use crate::config::model::ProtocolVersion;
+use crate::connection::OpenStream;
 use crate::engine::{Decision, Plan, Reason};
 use crate::http::Client;
 use crate::snapshot::Snapshot;
@@ -54,18 +56,21 @@ pub struct Context {
 }
 
 /// A request between its head and the end of its answer.
-pub(super) struct InFlight(Arc<Metrics>);
+pub(super) struct InFlight {
+    metrics: Arc<Metrics>,
+    _stream: Option<OpenStream>,
+}
 
 impl InFlight {
-    pub(super) fn begin(metrics: &Arc<Metrics>) -> Self {
+    pub(super) fn begin(metrics: &Arc<Metrics>, session: &ServerSession) -> Self {
         metrics.requests_in_flight.inc();
-        Self(Arc::clone(metrics))
+        Self { metrics: Arc::clone(metrics), _stream: OpenStream::of(session) }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.requests_in_flight.dec();
+        self.metrics.requests_in_flight.dec();
     }
 }
 

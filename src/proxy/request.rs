@@ -31,7 +31,7 @@ impl Gateway {
             return Error::e_explain(ErrorType::InternalError, "a session without a connection");
         };
         facts.request_began();
-        context.in_flight = Some(InFlight::begin(&self.metrics));
+        context.in_flight = Some(InFlight::begin(&self.metrics, session));
         let listener = facts.listener;
         let mono = clock::monotonic();
         let Some(rules) = snapshot.listeners.get(listener) else {
