@@ -42,6 +42,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
             head_timeout: minute,
             max_request_body: 1,
             max_connections: 1,
+            max_http2_requests: 1,
             rules,
             default_rule,
             span: span(1),

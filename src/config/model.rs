@@ -427,6 +427,8 @@ pub struct Listener {
     pub max_request_body: u64,
     /// Client connections at a time. Default 65,536.
     pub max_connections: usize,
+    /// Requests on one HTTP/2 connection. Default: 10,000.
+    pub max_http2_requests: u64,
     /// Rules in the order in which they are tried.
     pub rules: Vec<Rule>,
     /// What happens when no rule matches: a rule without conditions, named `default`.

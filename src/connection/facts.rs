@@ -40,10 +40,6 @@ pub enum HttpVersion {
     Http2,
 }
 
-/// Requests on one HTTP/2 connection, as on ALB (alb.md 2.5): then it gets GOAWAY, and requests that
-/// are on their way are still served.
-const MOST_STREAMS: u64 = 10_000;
-
 /// One client connection.
 pub struct ConnectionFacts {
     /// The other end.
@@ -90,7 +86,7 @@ impl ConnectionFacts {
     pub fn request_began(&self) {
         self.life.began.store(true, Relaxed);
         if self.http == HttpVersion::Http2
-            && self.life.requests.fetch_add(1, Relaxed) + 1 >= MOST_STREAMS
+            && self.life.requests.fetch_add(1, Relaxed) + 1 >= self.settings.max_http2_requests
         {
             self.life.close(AGED);
         }

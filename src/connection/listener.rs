@@ -100,6 +100,8 @@ pub struct ListenerSettings {
     pub head_timeout: Duration,
     /// Connections at a time.
     pub max_connections: usize,
+    /// Requests on one HTTP/2 connection; then it gets GOAWAY.
+    pub max_http2_requests: u64,
     /// The header that each connection begins with.
     pub proxy_protocol: Option<ProxyProtocol>,
     /// Who may send that header; anybody, when it is empty.
@@ -116,6 +118,7 @@ impl ListenerSettings {
             client_keep_alive: listener.client_keep_alive,
             head_timeout: listener.head_timeout,
             max_connections: listener.max_connections,
+            max_http2_requests: listener.max_http2_requests,
             proxy_protocol: listener.proxy_protocol,
             trusted_proxies: listener.trusted_proxies.clone(),
         }

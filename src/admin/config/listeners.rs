@@ -26,6 +26,7 @@ pub(super) fn listener(listener: &Listener, names: &Names<'_>) -> Value {
         head_timeout,
         max_request_body,
         max_connections,
+        max_http2_requests,
         rules,
         default_rule,
         span: _,
@@ -48,6 +49,7 @@ pub(super) fn listener(listener: &Listener, names: &Names<'_>) -> Value {
         "head_timeout": seconds(*head_timeout),
         "max_request_body": max_request_body,
         "max_connections": max_connections,
+        "max_http2_requests": max_http2_requests,
         "rules": rules.iter().map(|rule| self::rule(rule, names)).collect::<Vec<_>>(),
         "default_action": rule(default_rule, names),
     })

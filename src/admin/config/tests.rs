@@ -181,6 +181,7 @@ fn listener() -> Listener {
         head_timeout: Duration::from_secs(10),
         max_request_body: 1 << 30,
         max_connections: 65_536,
+        max_http2_requests: 10_000,
         rules: vec![rule("orders-api", forward), rule("to-https", redirect)],
         default_rule: rule("default", fixed),
         span: Span::default(),

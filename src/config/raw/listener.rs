@@ -55,6 +55,9 @@ pub(in crate::config) struct Listener {
     /// Client connections at a time. Default: 65536.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::config) max_connections: Field<u64>,
+    /// Requests on one HTTP/2 connection; then it gets GOAWAY. Default: 10000.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(in crate::config) max_http2_requests: Field<u64>,
     /// Rules. They apply in file order, or by `priority` when every rule has one.
     pub(in crate::config) rules: Field<List<Rule>>,
     /// What happens when no rule matches. Default: a fixed 404.

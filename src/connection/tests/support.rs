@@ -108,6 +108,7 @@ pub(super) fn settings() -> ListenerSettings {
         client_keep_alive: Duration::from_secs(3600),
         head_timeout: PATIENCE,
         max_connections: 1000,
+        max_http2_requests: 10_000,
         proxy_protocol: None,
         trusted_proxies: crate::http::TrustedProxies::default(),
     }
