@@ -4,8 +4,9 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use crate::authorization::protected;
 use crate::support::process::PATIENCE;
-use crate::support::{Connection, Gateway, Target, wire};
+use crate::support::{Connection, Gateway, Issuer, Target, wire};
 
 /// A listener with these keys whose every path goes to the target.
 pub fn open(target: &Target, keys: &str) -> String {
@@ -187,6 +188,20 @@ fn of_a_client_that_is_no_trusted_proxy_nothing_is_believed() {
             .send("GET /secure/1 HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-Proto: https\r\n\r\n");
         assert_eq!(connection.read().header("location"), Some("http://a.test:80/x"));
     }
+}
+
+#[test]
+fn a_denial_names_the_client_and_not_the_proxy() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let file = protected(&issuer, &target)
+        .replace("    rules:\n", "    trusted_proxies: [127.0.0.1]\n    rules:\n");
+    let gateway = Gateway::start(&file);
+    let fields = [("X-Forwarded-For", "6.6.6.6, 192.0.2.1")];
+    assert_eq!(wire::request(gateway.address(), "GET", "/orders/1", &fields).status, 401);
+    gateway.wait_access_log(|lines| lines.len() == 1);
+    let denials: serde_json::Value =
+        serde_json::from_str(&gateway.ask_admin("/denials").text()).expect("JSON");
+    assert_eq!(denials["denials"][0]["client_ip"], "192.0.2.1");
 }
 
 #[test]
