@@ -13,6 +13,7 @@ pub mod diagnostics;
 mod field;
 pub mod model;
 mod raw;
+pub mod regex;
 mod report;
 mod restart;
 pub mod schema;

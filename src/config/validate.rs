@@ -8,6 +8,7 @@ mod access_log;
 mod action;
 mod address;
 mod claims;
+mod condition;
 mod development;
 mod forwarding;
 mod header;
@@ -44,7 +45,14 @@ pub(super) fn validate(
     source: &mut Source,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<Config> {
-    let mut judge = Judge { ground, misspelt, source, findings, token_headers: Vec::new() };
+    let mut judge = Judge {
+        ground,
+        misspelt,
+        source,
+        findings,
+        token_headers: Vec::new(),
+        header_conditions: Vec::new(),
+    };
     let admin = judge.admin(raw.admin.value());
     let threads = judge.threads(&raw.threads);
     let state_directory =
@@ -91,6 +99,7 @@ pub(super) fn validate(
     owned_headers.sort_unstable();
     owned_headers.dedup();
     judge.check_token_headers(&owned_headers);
+    judge.check_condition_headers(&owned_headers);
     Some(Config {
         admin,
         threads,
@@ -144,6 +153,8 @@ struct Judge<'a> {
     findings: &'a mut Vec<Diagnostic>,
     /// Headers beside `Authorization` that tokens come in.
     token_headers: Vec<(String, Span)>,
+    /// Headers that conditions look at.
+    header_conditions: Vec<(String, Span)>,
 }
 
 impl Judge<'_> {
@@ -314,6 +325,21 @@ impl Judge<'_> {
                 let message =
                     format!("`{header}` is an owned header: it is removed from every request");
                 self.report(Diagnostic::error("invalid-identity-source", span, message));
+            }
+        }
+    }
+
+    /// A condition on a header that is removed from what comes in would never hold.
+    fn check_condition_headers(&mut self, owned: &[String]) {
+        let families = ["x-amzn-oidc-", "x-amzn-mtls-", "x-portcullis-"];
+        for (header, span) in std::mem::take(&mut self.header_conditions) {
+            if owned.binary_search(&header).is_ok()
+                || families.iter().any(|family| header.starts_with(family))
+            {
+                let message = format!(
+                    "`{header}` is an owned header: no client can send it, so this never holds"
+                );
+                self.report(Diagnostic::error("invalid-header", span, message));
             }
         }
     }

@@ -12,6 +12,7 @@ mod claim_headers;
 mod client_address;
 mod clock;
 mod commands;
+mod conditions;
 mod exhaustion;
 mod forwarding;
 mod grpc;
