@@ -8,6 +8,7 @@ mod expiry;
 mod reload;
 mod start;
 mod stop;
+mod targets;
 mod view;
 
 pub use self::reload::{ReloadError, Reloader};

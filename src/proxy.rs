@@ -12,6 +12,7 @@ mod request;
 mod respond;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::HeaderMap;
 use arc_swap::ArcSwap;
@@ -101,6 +102,17 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         fail_point::pass(Place::Answer, session);
         self.prepare_response(session, response, context)
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        context.check_target()?;
+        Ok(None)
     }
 
     async fn response_trailer_filter(

@@ -6,6 +6,7 @@
 
 pub mod access_log;
 pub mod denials;
+pub mod health_check_log;
 pub mod json;
 pub mod logging;
 pub mod metrics;

@@ -31,6 +31,7 @@ pub fn redacted(config: &Config) -> Value {
         startup_wait,
         shutdown,
         access_log,
+        health_check_log,
         claim_headers: headers,
         owned_headers,
         user_pools,
@@ -46,6 +47,7 @@ pub fn redacted(config: &Config) -> Value {
         "startup_wait": seconds(*startup_wait),
         "shutdown": self::shutdown(shutdown),
         "access_log": self::access_log(access_log),
+        "health_check_log": { "destination": destination(health_check_log) },
         "claim_headers": claim_headers(headers),
         "owned_headers": owned_headers,
         "user_pools": named(user_pools.iter().map(|pool| (&pool.name, user_pool(pool)))),
@@ -110,12 +112,15 @@ fn shutdown(shutdown: &Shutdown) -> Value {
 
 fn access_log(log: &AccessLog) -> Value {
     let AccessLog { destination, query } = log;
-    let destination = match destination {
+    json!({ "destination": self::destination(destination), "query": query })
+}
+
+fn destination(destination: &LogDestination) -> Value {
+    match destination {
         LogDestination::Off => json!("off"),
         LogDestination::Stdout => json!("stdout"),
         LogDestination::File(file) => json!({ "file": path(file) }),
-    };
-    json!({ "destination": destination, "query": query })
+    }
 }
 
 fn user_pool(pool: &UserPool) -> Value {

@@ -51,6 +51,10 @@ impl View for Gateway {
         r#"{"admin":{}}"#.into()
     }
 
+    fn targets_json(&self) -> String {
+        "{}".to_owned()
+    }
+
     fn denials_json(&self) -> String {
         r#"{"denials":[]}"#.into()
     }

@@ -56,9 +56,14 @@ impl BackgroundService for Background {
         let (keys, told) = (Arc::clone(&gateway.keys), shutdown.clone());
         tokio::spawn(begin_anew(RESPITE, move || Arc::clone(&keys).run(told.clone())));
         let (snapshots, told) = (Arc::clone(&gateway.snapshot), shutdown.clone());
+        let logs = Arc::clone(&gateway.health_check_log);
         tokio::spawn(begin_anew(RESPITE, move || {
-            let snapshots = Arc::clone(&snapshots);
-            upstream::keep(move || Arc::clone(&snapshots.load().groups), told.clone())
+            let (snapshots, logs) = (Arc::clone(&snapshots), Arc::clone(&logs));
+            upstream::keep(
+                move || Arc::clone(&snapshots.load().groups),
+                move |check| logs.load().log(check),
+                told.clone(),
+            )
         }));
         tokio::spawn(become_ready(Arc::clone(gateway)));
         tokio::spawn(watch_file(Arc::clone(&self.reloader)));
@@ -158,6 +163,7 @@ async fn hear_hangups(gateway: Arc<Gateway>, reloader: Arc<Reloader>) {
     };
     while hangups.recv().await.is_some() {
         gateway.access_log.load().reopen();
+        gateway.health_check_log.load().reopen();
         let reloader = Arc::clone(&reloader);
         let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
     }

@@ -143,6 +143,11 @@ impl Reloader {
                 gateway.metrics.log_dropped.clone(),
             )
             .map_err(|why| ReloadError::Needs(format!("access_log: {why}")))?;
+        let health_check_log = gateway
+            .health_check_log
+            .load()
+            .carry_over(destination(&config.health_check_log), gateway.metrics.log_dropped.clone())
+            .map_err(|why| ReloadError::Needs(format!("health_check_log: {why}")))?;
         let mut compiled = Vec::with_capacity(config.listeners.len());
         for (listener, before) in config.listeners.iter().zip(&state.certificates) {
             let tls = match &listener.tls {
@@ -167,6 +172,7 @@ impl Reloader {
         }
         gateway.keys.adopt(Arc::clone(&snapshot.authorizers));
         gateway.access_log.store(Arc::new(access_log));
+        gateway.health_check_log.store(Arc::new(health_check_log));
         gateway.snapshot.store(Arc::clone(&snapshot));
         state.certificates.clear();
         let listeners = snapshot.config.listeners.iter().zip(&state.handles).zip(compiled);

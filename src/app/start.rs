@@ -26,6 +26,7 @@ use crate::proxy;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::{AccessLog, Destination};
 use crate::telemetry::denials::Denials;
+use crate::telemetry::health_check_log::HealthCheckLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::trace::Ids;
 use crate::tls::{self, CertificateWatch, TlsError};
@@ -74,6 +75,9 @@ pub enum StartError {
     /// The access log cannot be opened.
     #[error("access_log: {0}")]
     AccessLog(#[source] io::Error),
+    /// The log of health checks cannot be opened.
+    #[error("health_check_log: {0}")]
+    HealthCheckLog(#[source] io::Error),
 }
 
 /// What the parts of the running process share.
@@ -86,6 +90,8 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// One line a request.
     pub access_log: Arc<ArcSwap<AccessLog>>,
+    /// One line a health check.
+    pub health_check_log: Arc<ArcSwap<HealthCheckLog>>,
     /// The last refusals.
     pub denials: Arc<Denials>,
     /// Whether first key sets are in, or were waited for long enough.
@@ -161,6 +167,7 @@ pub fn run(
     server.run(RunArgs { shutdown_signal: Box::new(stop) });
 
     gateway.access_log.load().flush_and_stop(Duration::from_secs(1));
+    gateway.health_check_log.load().flush_and_stop(Duration::from_secs(1));
     Ok(())
 }
 
@@ -199,6 +206,9 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
     let access_log =
         AccessLog::start(destination(&config.access_log.destination), metrics.log_dropped.clone())
             .map_err(StartError::AccessLog)?;
+    let health_check_log =
+        HealthCheckLog::start(destination(&config.health_check_log), metrics.log_dropped.clone())
+            .map_err(StartError::HealthCheckLog)?;
     let snapshot = Snapshot::compile(config, None, &metrics);
     if let Some(fault) = snapshot.groups.faults().first() {
         return Err(StartError::Target(fault.to_string()));
@@ -210,6 +220,7 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
         keys,
         metrics,
         access_log: Arc::new(ArcSwap::from_pointee(access_log)),
+        health_check_log: Arc::new(ArcSwap::from_pointee(health_check_log)),
         denials: Arc::new(Denials::new()),
         has_started: AtomicBool::new(false),
         is_stopping: AtomicBool::new(false),

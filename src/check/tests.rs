@@ -16,6 +16,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         startup_wait: minute,
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: minute },
         access_log: AccessLog { destination: LogDestination::Off, query: false },
+        health_check_log: LogDestination::Off,
         claim_headers: Vec::new(),
         owned_headers: Vec::new(),
         user_pools: Vec::new(),

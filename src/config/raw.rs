@@ -40,6 +40,8 @@ pub(super) struct File {
     pub(super) shutdown: Field<Shutdown>,
     /// One line for each request.
     pub(super) access_log: Field<AccessLog>,
+    /// One line for each health check, in the fields of ALB's health-check log.
+    pub(super) health_check_log: Field<HealthCheckLog>,
     /// The headers this gateway owns: removed from every request in every spelling, then set from
     /// the verified identity. A name on the left, a claim on the right. Absent means
     /// `x-auth-subject`, `x-auth-client-id`, `x-auth-scope` and `x-auth-groups`; `{}` means none.
@@ -86,6 +88,15 @@ pub(super) struct AccessLog {
     pub(super) destination: Field<String>,
     /// Whether the query string is written; it may hold secrets. Default: `false`.
     pub(super) query: Field<bool>,
+}
+
+/// One line for each health check.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct HealthCheckLog {
+    /// `off` (the default), `stdout`, or the path of a file.
+    #[schemars(example = &"stdout")]
+    pub(super) destination: Field<String>,
 }
 
 /// A secret: `${env:NAME}` or `${file:PATH}`. Its text is never shown.
@@ -189,13 +200,7 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ("Conditions", "http_header" | "query_string" | "source_ip") => CONDITION,
         (
             "TargetGroup",
-            "stickiness"
-            | "slow_start"
-            | "deregistration_delay"
-            | "target_type"
-            | "attributes"
-            | "ip_address_type"
-            | "retries",
+            "stickiness" | "target_type" | "attributes" | "ip_address_type" | "retries",
         ) => TARGET_GROUP,
         ("ForwardObject", "stickiness") => "weights are there; stickiness is not",
         (

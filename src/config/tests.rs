@@ -1,3 +1,4 @@
+mod balancing;
 mod hostile;
 mod meaning;
 mod mistakes;

@@ -6,6 +6,8 @@
 
 mod action;
 mod address;
+mod balancing;
+mod chain;
 mod claims;
 mod development;
 mod header;
@@ -49,13 +51,16 @@ pub(super) fn validate(
     let startup_wait = judge.duration(&raw.startup_wait, seconds(30), seconds(0)..=seconds(3600));
     let shutdown = judge.shutdown(raw.shutdown.value());
     let access_log = judge.access_log(raw.access_log.value());
+    let health_check_log = raw.health_check_log.value().map(|log| &log.destination);
+    let health_check_log = judge.destination(health_check_log, LogDestination::Off);
     let claim_headers = judge.file_claim_headers(&raw.claim_headers);
 
     let mut pools = Names::new(&mut judge, "user pool", "unknown-user-pool", &raw.user_pools);
     let user_pools = judge.user_pools(&raw.user_pools);
     let mut groups =
         Names::new(&mut judge, "target group", "unknown-target-group", &raw.target_groups);
-    let target_groups = judge.target_groups(&raw.target_groups);
+    let fronts = chain::Fronts::of(&raw.listeners);
+    let target_groups = judge.target_groups(&raw.target_groups, &fronts);
     let profiles = user_pools.iter().map(|pool| pool.as_ref().map(|pool| pool.profile)).collect();
 
     let mut scene = Scene {
@@ -73,6 +78,7 @@ pub(super) fn validate(
         (raw_admin_span(&raw.admin), admin.address),
         &raw.development_user_pool,
     );
+    judge.loops(&target_groups, &listeners);
     pools.report_unused(&mut judge, "unused-user-pool");
     groups.report_unused(&mut judge, "unused-target-group");
 
@@ -88,6 +94,7 @@ pub(super) fn validate(
         startup_wait,
         shutdown,
         access_log,
+        health_check_log,
         claim_headers: claim_headers.to_vec(),
         owned_headers,
         user_pools: user_pools.into_iter().collect::<Option<_>>()?,
@@ -294,18 +301,22 @@ impl Judge<'_> {
     }
 
     fn access_log(&mut self, raw: Option<&raw::AccessLog>) -> AccessLog {
-        let destination = match raw.and_then(|raw| raw.destination.given()) {
-            None => LogDestination::Stdout,
-            Some(text) => match text.value.as_str() {
-                "stdout" => LogDestination::Stdout,
-                "off" => LogDestination::Off,
-                _ => self
-                    .path("destination", text)
-                    .map_or(LogDestination::Stdout, LogDestination::File),
-            },
-        };
+        let destination = self.destination(raw.map(|raw| &raw.destination), LogDestination::Stdout);
         let query = raw.and_then(|raw| raw.query.value()).copied().unwrap_or(false);
         AccessLog { destination, query }
+    }
+
+    fn destination(
+        &mut self,
+        raw: Option<&Field<String>>,
+        default: LogDestination,
+    ) -> LogDestination {
+        let Some(text) = raw.and_then(Field::given) else { return default };
+        match text.value.as_str() {
+            "stdout" => LogDestination::Stdout,
+            "off" => LogDestination::Off,
+            _ => self.path("destination", text).map_or(default, LogDestination::File),
+        }
     }
 
     /// A token cannot come in a header that is removed from what comes in.

@@ -8,6 +8,7 @@ use super::Gateway;
 use super::context::Context;
 use super::respond;
 use crate::answer::{self, Caller, Refusal};
+use crate::clock;
 use crate::connection::{BodyRefusal, ConnectionFacts};
 use crate::engine::Reason;
 use crate::upstream::{Attempt, Cause, Phase, classify, may_retry};
@@ -52,10 +53,10 @@ fn judge(
         may_retry(cause, attempt)
     });
     // That we have no socket left is not the target's failure.
-    if let Some(chosen) = &context.chosen
+    if let Some(chosen) = &mut context.chosen
         && cause.is_some_and(|cause| cause != Cause::Exhausted)
     {
-        chosen.failed();
+        chosen.failed(clock::monotonic());
     }
     error.set_retry(may_retry);
     error

@@ -15,6 +15,7 @@ use crate::http::forwarded::forwarded_for;
 use crate::http::trace::{
     amzn_trace_id, is_sound_request_id, is_sound_traceparent, new_traceparent,
 };
+use crate::upstream::NoTarget;
 
 const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
@@ -39,8 +40,10 @@ impl Gateway {
             return Error::e_explain(ErrorType::InternalError, "no plan for this request");
         };
         let chosen = begun.snapshot.groups.choose(plan.group, &context.tried);
-        let Ok(chosen) = chosen else {
-            return Err(context.refuse(Refusal::NoTarget));
+        let chosen = match chosen {
+            Ok(chosen) => chosen,
+            Err(NoTarget::Absent) => return Err(context.refuse(Refusal::NoTarget)),
+            Err(NoTarget::Busy) => return Err(context.refuse(Refusal::TargetBusy)),
         };
         let is_upgrade = session.is_upgrade_req();
         let idle = ConnectionFacts::of(session).map(ConnectionFacts::idle_timeout);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::http::header::{CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, TRANSFER_ENCODING};
-use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
+use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use pingora_core::protocols::http::ServerSession;
 use pingora_error::ErrorType::InvalidHTTPHeader;
 use pingora_error::{Error, Result};
@@ -13,6 +13,7 @@ use pingora_proxy::Session;
 use super::Gateway;
 use super::context::Context;
 use crate::answer::Answer;
+use crate::clock;
 use crate::connection::ConnectionFacts;
 use crate::http::limits::MAX_HEADERS;
 
@@ -64,7 +65,14 @@ impl Gateway {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
+        context.check_target()?;
         judge_size(&response.headers)?;
+        let status = response.status;
+        if (!status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS)
+            && let Some(chosen) = &mut context.chosen
+        {
+            chosen.answered(status.as_u16(), clock::monotonic());
+        }
         if context.first_byte.is_none() && !response.status.is_informational() {
             context.first_byte = Some(context.elapsed());
         }

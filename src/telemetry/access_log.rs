@@ -73,8 +73,13 @@ impl AccessLog {
 
     /// Logs a request.
     pub fn log(&self, record: &Record<'_>) {
+        self.write(|out| record.write_json(out));
+    }
+
+    /// Has `line` append a line, with its line feed.
+    pub(super) fn write(&self, line: impl FnOnce(&mut Vec<u8>)) {
         if let Some(sink) = &self.sink {
-            sink.write(|out| record.write_json(out));
+            sink.write(line);
         }
     }
 

@@ -209,6 +209,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
         startup_wait: Duration::from_secs(30),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
         access_log: AccessLog { destination: LogDestination::Off, query: false },
+        health_check_log: LogDestination::Off,
         claim_headers: vec![],
         owned_headers: vec![],
         user_pools,
