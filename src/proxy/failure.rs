@@ -1,5 +1,6 @@
 //! What is done when a target, or the client, breaks off: another try, or an answer in ALB's words.
 
+use ::http::StatusCode;
 use pingora_error::ErrorType::{InvalidHTTPHeader, ReadTimedout};
 use pingora_error::{Error, ErrorSource};
 use pingora_proxy::{FailToProxy, Session};
@@ -11,7 +12,7 @@ use crate::answer::{self, Caller, Refusal};
 use crate::clock;
 use crate::connection::{BodyRefusal, ConnectionFacts};
 use crate::engine::Reason;
-use crate::upstream::{Attempt, Cause, Phase, classify, may_retry};
+use crate::upstream::{Attempt, Cause, Chosen, Phase, classify, may_retry};
 
 /// No connection came about, so nothing was sent.
 pub(super) fn after_connect(
@@ -87,6 +88,9 @@ impl Gateway {
         error: &Error,
         context: &mut Context,
     ) -> FailToProxy {
+        if context.failure.is_none() && context.chosen.as_ref().is_some_and(Chosen::is_over) {
+            context.failure = Some(Reason::Refused(Refusal::TargetDeregistered));
+        }
         let reason = context.failure.unwrap_or_else(|| reason_of(session, error, context.cause));
         context.failure = Some(reason);
         let Reason::Refused(refusal) = reason else {
@@ -109,9 +113,11 @@ impl Gateway {
     }
 }
 
-/// Whether an answer has begun; `100 Continue` is none.
+/// Whether an answer has begun; `100 Continue` is none, and 101 is: what follows it is not HTTP.
 fn has_answered(session: &Session) -> bool {
-    session.response_written().is_some_and(|response| !response.status.is_informational())
+    session.response_written().is_some_and(|response| {
+        !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS
+    })
 }
 
 /// What an error means to the client.
