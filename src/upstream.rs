@@ -52,16 +52,19 @@ pub use target::{Chosen, NoTarget, Target, Tried};
 const NOTICE: Duration = Duration::from_millis(250);
 
 /// Resolves names, checks health and tunes shares until `shutdown` says true. `current` gives the
-/// groups in force, which a reload may change at any time; `log` hears of each check.
+/// groups in force, which a reload may change at any time; `log` hears of each check; `cut` is to end what
+/// a target still serves when its deregistration delay is over, as far as the target's answer does
+/// not end it by itself: each further byte of it fails.
 pub async fn keep(
     current: impl Fn() -> Arc<TargetGroups> + Send + Sync,
     log: impl Fn(&HealthCheck<'_>) + Send + Sync,
+    cut: impl Fn(u64) + Send + Sync,
     shutdown: watch::Receiver<bool>,
 ) {
     tokio::join!(
         resolve::keep_resolved(&current, resolve::look_up, shutdown.clone()),
         prober::keep_checked(&current, &log, shutdown.clone()),
-        tuner::keep_tuned(&current, shutdown),
+        tuner::keep_tuned(&current, &cut, shutdown),
     );
 }
 

@@ -157,7 +157,9 @@ pub fn run(
     let drain = service.drain();
     let stats = service.stats();
     let reloader = Reloader::new(Arc::clone(&gateway), file, loaded.digest, handles, certificates);
-    let background = Background::new(Arc::clone(&gateway), Arc::new(reloader), admin, stats, tasks);
+    let reloader = Arc::new(reloader);
+    let background =
+        Background::new(Arc::clone(&gateway), reloader, admin, stats, drain.clone(), tasks);
     let stop = StopSignal::new(Arc::clone(&gateway), drain);
 
     let mut server = server;

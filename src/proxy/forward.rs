@@ -56,6 +56,9 @@ impl Gateway {
         if context.attempts > 1 {
             self.metrics.upstream_retries.inc();
         }
+        if let Some(facts) = ConnectionFacts::of(session) {
+            facts.is_served_by(chosen.target().id());
+        }
         context.target = Some(chosen.address());
         context.tried.note(&chosen);
         context.chosen = Some(chosen);

@@ -15,6 +15,9 @@ impl Gateway {
     /// Counts and writes down a request that has ended, however it ended.
     pub(super) fn record(&self, session: &Session, context: &mut Context) {
         context.chosen = None;
+        if let Some(facts) = ConnectionFacts::of(session) {
+            facts.is_served_by(0);
+        }
         let Some(begun) = &context.begun else { return };
         let snapshot = &begun.snapshot;
         let Some(listener) = snapshot.listeners.get(begun.listener) else { return };

@@ -173,15 +173,17 @@ impl TargetGroups {
         }
     }
 
-    /// What time changes.
-    pub(crate) fn tune(&self, now: Instant) {
+    /// What time changes. Gives the targets whose last requests are to be cut.
+    pub(crate) fn tune(&self, now: Instant) -> Vec<u64> {
+        let mut over = Vec::new();
         let mut is_changed = false;
         for group in self.all() {
-            is_changed |= group.members().tune(now);
+            is_changed |= group.members().tune(now, &mut over);
         }
         if is_changed {
             self.shared.note_change();
         }
+        over
     }
 }
 

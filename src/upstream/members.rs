@@ -213,8 +213,9 @@ impl Members {
     }
 
     /// What time changes: shares in slow start, the end of ejections and of deregistration delays,
-    /// windows for anomalies. True when something is to be told.
-    pub(crate) fn tune(&self, now: Instant) -> bool {
+    /// windows for anomalies. True when something is to be told. Targets whose last requests are to
+    /// be cut are added to `over`.
+    pub(crate) fn tune(&self, now: Instant, over: &mut Vec<u64>) -> bool {
         let registered = self.registered.lock();
         let mut gone = Vec::new();
         self.leaving.lock().retain(|leaving| {
@@ -226,6 +227,9 @@ impl Members {
         });
         for target in &gone {
             target.live.is_over.store(true, Ordering::Relaxed);
+            if target.in_flight() > 0 {
+                over.push(target.live.id);
+            }
             tracing::info!(
                 target_group = %self.settings.name,
                 address = %target.address,

@@ -79,6 +79,12 @@ impl Target {
         self.address
     }
 
+    /// Unique in this process; never 0.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.live.id
+    }
+
     /// Where its health is asked for: perhaps at another port.
     pub(crate) fn checked_at(&self, port: Option<u16>) -> SocketAddr {
         SocketAddr::new(self.address.ip(), port.unwrap_or(self.address.port()))

@@ -63,7 +63,7 @@ impl World {
         let current = Arc::new(ArcSwap::from_pointee(TargetGroups::compile(config, None)));
         let (shutdown, stop) = watch::channel(false);
         let groups = Arc::clone(&current);
-        let kept = tokio::spawn(super::keep(move || groups.load_full(), |_| {}, stop));
+        let kept = tokio::spawn(super::keep(move || groups.load_full(), |_| {}, |_| {}, stop));
         Self { current, shutdown, kept }
     }
 
