@@ -219,3 +219,25 @@ async fn drain(session: &mut Http2Session) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::TargetTls;
+
+    #[test]
+    fn a_check_names_the_address_and_the_port_unless_it_is_the_protocol_s_own() {
+        let tls = TargetTls { verify: true, server_name: None, authorities: None };
+        let https = Protocol::Https(tls);
+        for (protocol, address, expected) in [
+            (&Protocol::Http, "10.0.0.1:80", "10.0.0.1"),
+            (&Protocol::Http, "10.0.0.1:8080", "10.0.0.1:8080"),
+            (&https, "10.0.0.1:443", "10.0.0.1"),
+            (&https, "10.0.0.1:8443", "10.0.0.1:8443"),
+            (&Protocol::Http, "[2001:db8::1]:80", "[2001:db8::1]"),
+            (&https, "[2001:db8::1]:8443", "[2001:db8::1]:8443"),
+        ] {
+            assert_eq!(host(protocol, address.parse().unwrap()), expected);
+        }
+    }
+}

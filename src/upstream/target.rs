@@ -150,8 +150,8 @@ pub enum NoTarget {
 pub struct Chosen {
     target: Arc<Target>,
     fail_open: bool,
-    /// Whether the request was counted as one that ended.
-    is_counted: bool,
+    /// Whether the request was counted as one that ended, and then as one that ended badly.
+    counted_as_bad: Option<bool>,
     /// In groups with limits or ejection only.
     place: Option<Place>,
 }
@@ -159,7 +159,7 @@ pub struct Chosen {
 impl Chosen {
     /// For a request that [`Target::take`] counted.
     pub(crate) const fn new(target: Arc<Target>, fail_open: bool, place: Option<Place>) -> Self {
-        Self { target, fail_open, is_counted: false, place }
+        Self { target, fail_open, counted_as_bad: None, place }
     }
 
     /// The target.
@@ -211,13 +211,13 @@ impl Chosen {
 
     fn count(&mut self, is_bad: bool) {
         let live = &self.target.live;
-        if !self.is_counted {
-            self.is_counted = true;
+        if self.counted_as_bad.is_none() {
             live.requests.fetch_add(1, Ordering::Relaxed);
         }
-        if is_bad {
+        if is_bad && self.counted_as_bad != Some(true) {
             live.bad_requests.fetch_add(1, Ordering::Relaxed);
         }
+        self.counted_as_bad = Some(is_bad || self.counted_as_bad == Some(true));
     }
 
     fn judge(&self, is_bad: bool, now: Instant) {

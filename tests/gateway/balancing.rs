@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use crate::support::process::portcullis;
 use crate::support::{Connection, Gateway, Issuer, Target, eventually, wire};
 
 /// A gateway that forwards everything to the group `orders` with these targets.
@@ -62,6 +63,13 @@ fn spread(gateway: &Gateway, requests: usize) -> BTreeMap<String, usize> {
         *spread.entry(connection.read().text()).or_default() += 1;
     }
     spread
+}
+
+#[test]
+fn the_sample_file_is_good() {
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/samples/target-groups.yaml");
+    let checked = portcullis(&["check", "--portable", "--strict", sample]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
 #[test]

@@ -75,6 +75,20 @@ fn everything_can_be_said() {
 }
 
 #[test]
+fn more_healthy_targets_than_there_are_is_a_warning() {
+    let warned = |targets: &str| {
+        let text = file("target_group_health: { minimum_healthy_targets: { count: 2 } }")
+            .replace("10.0.0.1:80", targets);
+        let warnings = good(&text).warnings;
+        places(&warnings).iter().any(|(code, ..)| *code == "never-healthy")
+    };
+    assert!(warned("10.0.0.1:80"));
+    assert!(!warned("10.0.0.1:80, 10.0.0.2:80"));
+    // A name may have any number of addresses.
+    assert!(!warned("orders.internal:80"));
+}
+
+#[test]
 fn what_contradicts_or_is_out_of_range_is_an_error() {
     for (text, code) in [
         ("slow_start: 29s", "out-of-range"),

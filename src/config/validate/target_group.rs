@@ -11,7 +11,8 @@ use crate::config::certificate;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::field::{Field, Spanned, Table};
 use crate::config::model::{
-    HealthCheck, Protocol, ProtocolVersion, Target, TargetGroup, TargetTimeouts, TargetTls,
+    HealthCheck, Protocol, ProtocolVersion, Target, TargetGroup, TargetHost, TargetTimeouts,
+    TargetTls,
 };
 use crate::config::raw;
 
@@ -62,6 +63,18 @@ impl Judge<'_> {
             Some(raw::ProtocolVersion::Grpc) => ProtocolVersion::Grpc,
         };
         let algorithm = self.algorithm(raw);
+        let minimum_healthy = self.minimum_healthy(raw.target_group_health.value());
+        let are_addresses =
+            targets.iter().all(|target| matches!(target.host, TargetHost::Address(_)));
+        if are_addresses && !targets.is_empty() && targets.len() < minimum_healthy.count as usize {
+            let message = format!(
+                "of {} targets never {} can be healthy: requests always go to all of them",
+                targets.len(),
+                minimum_healthy.count
+            );
+            let place = raw.target_group_health.key().unwrap_or(name.span);
+            self.report(Diagnostic::warning("never-healthy", place, message));
+        }
         Some(TargetGroup {
             name: name.value.as_str().into(),
             targets,
@@ -75,7 +88,7 @@ impl Judge<'_> {
                 seconds(300),
                 seconds(0)..=seconds(3600),
             ),
-            minimum_healthy: self.minimum_healthy(raw.target_group_health.value()),
+            minimum_healthy,
             outliers: self.outlier_ejection(&raw.outlier_ejection),
             limits: self.target_limits(raw.limits.value()),
             health_check: self.health_check(raw.health_check.value(), protocol_version),
