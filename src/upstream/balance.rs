@@ -21,8 +21,8 @@ pub(crate) trait Candidate {
 #[derive(Debug)]
 pub(crate) struct Rotation<T> {
     eligible: Box<[T]>,
-    /// Shares of `eligible`.
-    weights: Box<[u32]>,
+    /// Where each one's share ends, when all are laid end to end.
+    ends: Box<[u64]>,
     /// Indices into `eligible`, one cycle; empty when all weights are equal.
     order: Box<[u32]>,
 }
@@ -45,8 +45,12 @@ impl<T: Candidate> Rotation<T> {
     pub(crate) fn with_shares(candidates: impl IntoIterator<Item = (T, u32)>) -> Self {
         let (eligible, weights): (Vec<T>, Vec<u32>) =
             candidates.into_iter().filter(|(_, share)| *share > 0).unzip();
-        let order = smooth_order(&weights);
-        Self { eligible: eligible.into(), weights: weights.into(), order }
+        let mut end = 0;
+        let ends = weights.iter().map(|weight| {
+            end += u64::from(*weight);
+            end
+        });
+        Self { ends: ends.collect(), order: smooth_order(&weights), eligible: eligible.into() }
     }
 
     /// All that may be chosen.
@@ -67,23 +71,27 @@ impl<T: Candidate> Rotation<T> {
     /// A candidate by lot: `random` is any number, all equally likely. One that `avoid` names only
     /// if there is no other; its share is then the others' by their weights.
     pub(crate) fn at_random(&self, random: u64, avoid: impl Fn(&T) -> bool) -> Option<&T> {
-        let all = self.draw(random, |_| true)?;
-        if !avoid(all) {
-            return Some(all);
+        let lot = part_of(random, *self.ends.last()?);
+        let drawn = self.eligible.get(self.ends.partition_point(|end| *end <= lot))?;
+        if !avoid(drawn) {
+            return Some(drawn);
         }
-        self.draw(mix(random), |candidate| !avoid(candidate)).or(Some(all))
+        self.draw_other(mix(random), avoid).or(Some(drawn))
     }
 
-    /// One of those that `is_wanted` names, by weight.
-    fn draw(&self, random: u64, is_wanted: impl Fn(&T) -> bool) -> Option<&T> {
-        let wanted = || self.eligible.iter().zip(&self.weights).filter(|(one, _)| is_wanted(one));
-        let total: u64 = wanted().map(|(_, weight)| u64::from(*weight)).sum();
-        let lot = (u128::from(random) * u128::from(total)) >> 64;
-        let mut end = 0;
-        wanted().find_map(|(one, weight)| {
-            end += u128::from(*weight);
-            (lot < end).then_some(one)
-        })
+    /// By lot among those that are not to be avoided.
+    fn draw_other(&self, random: u64, avoid: impl Fn(&T) -> bool) -> Option<&T> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        let shares = self.ends.iter().zip(begins).map(|(end, begin)| end - begin);
+        let others = || self.eligible.iter().zip(shares.clone()).filter(|(one, _)| !avoid(one));
+        let mut lot = part_of(random, others().map(|(_, share)| share).sum());
+        for (other, share) in others() {
+            match lot.checked_sub(share) {
+                Some(rest) => lot = rest,
+                None => return Some(other),
+            }
+        }
+        None
     }
 
     /// The candidate with the fewest requests in flight for its weight. `ticket` decides between
@@ -127,6 +135,11 @@ impl<T: Candidate> Rotation<T> {
         let (before, after) = self.eligible.split_at_checked(index)?;
         after.iter().chain(before).find(|candidate| !avoid(candidate)).or(Some(wanted))
     }
+}
+
+/// A number below `whole`, as far up as `random` is among all numbers; 0 of nothing.
+const fn part_of(random: u64, whole: u64) -> u64 {
+    ((random as u128 * whole as u128) >> 64) as u64
 }
 
 /// Compares what the load would be with one request more, so that among idle candidates the
