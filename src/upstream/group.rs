@@ -134,7 +134,10 @@ impl TargetGroup {
             let routing = members.routing.load();
             let turn = members.turn.fetch_add(1, Ordering::Relaxed);
             let limit = self.settings.limits.requests_per_target;
-            let avoid = |target: &Arc<Target>| tried.contains(target) || target.is_full(limit);
+            // A request that waited under an older file may still know a target that is over.
+            let avoid = |target: &Arc<Target>| {
+                tried.contains(target) || target.is_full(limit) || target.is_over()
+            };
             let rotation = &routing.rotation;
             let target = match self.settings.algorithm {
                 BalancingAlgorithm::RoundRobin => rotation.in_turn(turn, avoid),

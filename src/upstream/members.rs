@@ -22,6 +22,10 @@ use super::state::{Duty, HealthState, Transition};
 use super::target::{Live, NoTarget, Target};
 use crate::config::model::{self, TargetHost, TargetLimits};
 
+/// More targets than these do not stay on show while they leave, unless they serve requests: a name
+/// whose answers change all the time may not fill the memory.
+const MOST_LEAVING: usize = 1_000;
+
 /// A target that left the file, or its name's answer, and still ends what it is doing.
 #[derive(Debug, Clone)]
 pub(crate) struct Leaving {
@@ -149,6 +153,12 @@ impl Members {
             let until = until.unwrap_or_else(|| now + self.settings.deregistration_delay);
             leaving.push(Leaving { target: Arc::clone(target), until });
         }
+        let mut surplus = leaving.len().saturating_sub(MOST_LEAVING);
+        leaving.retain(|leaving| {
+            let is_dropped = surplus > 0 && leaving.target.in_flight() == 0;
+            surplus -= usize::from(is_dropped);
+            !is_dropped
+        });
         drop(leaving);
         self.route(&registered, now);
     }

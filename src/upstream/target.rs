@@ -103,6 +103,11 @@ impl Target {
         self.live.failures.load(Ordering::Relaxed)
     }
 
+    /// It left the file, and the time for its last requests is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.live.is_over.load(Ordering::Relaxed)
+    }
+
     /// Whether it serves as many requests as it may.
     pub(crate) fn is_full(&self, limit: Option<u32>) -> bool {
         limit.is_some_and(|limit| self.in_flight() >= limit)
@@ -185,7 +190,7 @@ impl Chosen {
     /// cut.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.target.live.is_over.load(Ordering::Relaxed)
+        self.target.is_over()
     }
 
     /// Notes that there is a connection to the target.

@@ -1,6 +1,7 @@
 //! What targets see of health checks, and what is told about them.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -26,6 +27,32 @@ fn lines(gateway: &Gateway) -> Vec<Value> {
     let text = std::fs::read_to_string(gateway.folder().join("checks.log")).unwrap_or_default();
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn a_check_is_asked_as_alb_asks_it_on_a_connection_of_its_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let _gateway = Start::with(&before(&[address], CHECKS)).run();
+    let heads: Vec<String> = (0..3)
+        .map(|_| {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a head");
+                head.push(byte[0]);
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("sent");
+            assert_eq!(stream.read(&mut [0]).expect("the end"), 0, "the connection is kept");
+            String::from_utf8(head).expect("text")
+        })
+        .collect();
+    let lines: Vec<&str> = heads[0].trim_end().split("\r\n").collect();
+    assert_eq!(lines[0], "GET /healthz HTTP/1.1");
+    let host = format!("Host: {address}");
+    assert!(lines.contains(&&*host) && lines.contains(&"User-Agent: ELB-HealthChecker/2.0"));
+    assert!(heads.iter().all(|head| *head == heads[0]), "{heads:?}");
 }
 
 #[test]

@@ -104,6 +104,38 @@ fn targets_of_a_group_that_is_gone_leave_in_the_same_way() {
 }
 
 #[test]
+fn a_request_that_waited_under_the_old_file_gets_a_target_that_is_still_there() {
+    let start = monotonic();
+    let old = TargetGroups::compile_at(&group("127.0.0.1:1, 127.0.0.1:2", "0s"), None, start);
+    let groups = reload(&group("127.0.0.1:1", "0s"), &old, start);
+    groups.tune(start);
+    let ports: Vec<u16> =
+        (0..10).map(|_| old.choose(GROUP, &Tried::default()).unwrap().address().port()).collect();
+    assert_eq!(ports, [1; 10]);
+}
+
+#[test]
+fn a_name_whose_answers_change_all_the_time_does_not_fill_the_memory() {
+    let config = config("{ targets: [\"orders.internal:8080\"] }");
+    let groups = TargetGroups::compile(&config, None);
+    let resolve = |block: u8| {
+        let addresses = (0..50).map(|host| IpAddr::from([10, 0, block, host])).collect();
+        groups.shared.names.lock().insert("orders.internal".into(), addresses);
+        groups.readdress("orders.internal");
+    };
+    resolve(0);
+    let held = groups.choose(GROUP, &Tried::default()).unwrap();
+    for block in 1..100 {
+        resolve(block);
+    }
+    let described = describe(&groups);
+    assert_eq!(described.len(), 1_050);
+    let busy: Vec<_> = described.iter().filter(|target| target.in_flight > 0).collect();
+    assert_eq!(busy.len(), 1, "the one that serves is kept");
+    assert_eq!(busy[0].address, Some(held.address()));
+}
+
+#[test]
 fn a_refused_reload_deregisters_nobody() {
     let start = monotonic();
     let old = TargetGroups::compile_at(&group("127.0.0.1:1, 127.0.0.1:2", "0s"), None, start);
