@@ -91,7 +91,7 @@ fn lots_fall_by_weight_and_not_in_turn() {
 fn a_target_that_answers_500_again_and_again_is_left_out_for_its_time() {
     let (one, two) = (named("one"), named("two"));
     let more = format!(
-        "{UNCHECKED}, outlier_ejection: {{ consecutive_failures: 3, base_ejection_time: 1s }}"
+        "{UNCHECKED}, outlier_ejection: {{ consecutive_failures: 3, base_ejection_time: 4s }}"
     );
     let mut gateway = Gateway::start(&before(&[one.0.address(), two.0.address()], &more));
     one.1.store(500, Ordering::SeqCst);
@@ -100,7 +100,7 @@ fn a_target_that_answers_500_again_and_again_is_left_out_for_its_time() {
     gateway.wait_log(&["target ejected", "orders"]);
     assert_eq!(gateway.metric_sum("portcullis_targets_ejected", &["orders"]), 1.0);
     assert_eq!(gateway.metric_sum("portcullis_target_ejections_total", &["orders"]), 1.0);
-    assert!(orders(&gateway)["targets"][0]["ejected_for_seconds"].as_f64() <= Some(1.0));
+    assert!(orders(&gateway)["targets"][0]["ejected_for_seconds"].as_f64() <= Some(4.0));
     one.1.store(200, Ordering::SeqCst);
     eventually("it is back", || spread(&gateway, 2).contains_key("one").then_some(()));
     assert_eq!(orders(&gateway)["targets"][0]["ejected_for_seconds"], Value::Null);
@@ -219,7 +219,8 @@ fn an_anomalous_target_is_held_back_from_and_told() {
 #[test]
 fn a_target_that_joins_takes_up_its_share_slowly() {
     let (one, two) = (named("one").0, named("two").0);
-    let check = "slow_start: 900s, health_check: { interval: 100ms, timeout: 100ms }";
+    let check = "slow_start: 900s, health_check: { interval: 200ms, timeout: 200ms, \
+        unhealthy_threshold: 5 }";
     let gateway = Gateway::start(&before(&[one.address()], check));
     let healthy = |gateway: &Gateway, count: usize| {
         let targets = orders(gateway)["targets"].as_array().expect("a list").clone();
@@ -359,7 +360,7 @@ fn below_the_percentage_that_the_file_asks_for_all_targets_get_requests() {
     let targets = [named("one"), named("two"), named("three")];
     let addresses: Vec<SocketAddr> = targets.iter().map(|target| target.0.address()).collect();
     let more = "target_group_health: { minimum_healthy_targets: { percentage: 60 } }, \
-        health_check: { interval: 100ms, timeout: 100ms, unhealthy_threshold: 1 }";
+        health_check: { interval: 200ms, timeout: 200ms, unhealthy_threshold: 3 }";
     let mut gateway = Gateway::start(&before(&addresses, more));
     let states = |gateway: &Gateway, state: &str| {
         let targets = orders(gateway)["targets"].as_array().expect("a list").clone();

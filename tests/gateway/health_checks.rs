@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::balancing::{before, orders};
 use crate::support::{Gateway, Issuer, Start, Target, eventually, wire};
 
-const CHECKS: &str = "health_check: { path: /healthz, interval: 100ms, timeout: 100ms, \
-    unhealthy_threshold: 1 }";
+const CHECKS: &str = "health_check: { path: /healthz, interval: 200ms, timeout: 200ms, \
+    unhealthy_threshold: 3 }";
 
 fn checked() -> (Target, Arc<AtomicU16>) {
     let status = Arc::new(AtomicU16::new(200));

@@ -110,6 +110,24 @@ fn a_changed_address_leaves_the_others_as_they_are() {
     assert_eq!(describe(&groups)[0].in_flight, 1, "it comes back as what it was");
 }
 
+#[test]
+fn every_address_of_a_name_has_the_weight_of_its_target() {
+    let group = "{ targets: [{ address: \"orders.internal:8080\", weight: 2 }, 10.0.0.9:8080], \
+        health_check: { enabled: false } }";
+    let groups = TargetGroups::compile(&config(group), None);
+    let addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
+    let parsed = addresses.iter().map(|a| a.parse().unwrap()).collect();
+    groups.shared.names.lock().insert("orders.internal".into(), parsed);
+    groups.readdress("orders.internal");
+    let mut shares: BTreeMap<String, usize> = BTreeMap::new();
+    for _ in 0..70 {
+        let chosen = groups.choose(GROUP, &Tried::default()).unwrap();
+        *shares.entry(chosen.address().ip().to_string()).or_default() += 1;
+    }
+    assert_eq!(shares.remove("10.0.0.9"), Some(10));
+    assert_eq!(shares.into_values().collect::<Vec<_>>(), [20, 20, 20]);
+}
+
 #[tokio::test]
 async fn a_name_server_that_hangs_is_asked_once_and_holds_up_nobody() {
     let asked = Arc::new(AtomicUsize::new(0));
