@@ -10,6 +10,7 @@ mod forward;
 mod record;
 mod request;
 mod respond;
+mod verdict;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,6 +122,7 @@ impl ProxyHttp for Gateway {
         trailers: &mut HeaderMap,
         context: &mut Context,
     ) -> Result<Option<Bytes>> {
+        context.note_verdict(verdict::of_trailers(trailers));
         if respond::judge_size(trailers).is_err() {
             // Of an error here Pingora makes a log line only. A gRPC client misses its status.
             trailers.clear();

@@ -98,6 +98,13 @@ impl Context {
         }
     }
 
+    /// Notes what the answer says about the target.
+    pub(super) fn note_verdict(&mut self, status: Option<u16>) {
+        if let (Some(chosen), Some(status)) = (&mut self.chosen, status) {
+            chosen.answered(status, clock::monotonic());
+        }
+    }
+
     /// Ends the request when its target left the file and had its time.
     ///
     /// # Errors

@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use ::http::header::{CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, TRANSFER_ENCODING};
-use ::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::protocols::http::ServerSession;
 use pingora_error::ErrorType::InvalidHTTPHeader;
 use pingora_error::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::Gateway;
 use super::context::Context;
+use super::{Gateway, verdict};
 use crate::answer::Answer;
-use crate::clock;
 use crate::connection::ConnectionFacts;
 use crate::http::limits::MAX_HEADERS;
 
@@ -67,12 +66,7 @@ impl Gateway {
     ) -> Result<()> {
         context.check_target()?;
         judge_size(&response.headers)?;
-        let status = response.status;
-        if (!status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS)
-            && let Some(chosen) = &mut context.chosen
-        {
-            chosen.answered(status.as_u16(), clock::monotonic());
-        }
+        context.note_verdict(verdict::of_head(response.status, &response.headers));
         if context.first_byte.is_none() && !response.status.is_informational() {
             context.first_byte = Some(context.elapsed());
         }
