@@ -223,8 +223,8 @@ impl Members {
     }
 
     /// What time changes: shares in slow start, the end of ejections and of deregistration delays,
-    /// windows for anomalies. True when something is to be told. Targets whose last requests are to
-    /// be cut are added to `over`.
+    /// windows for anomalies. True when a target is gone. Those whose last requests are to be cut are
+    /// added to `over`.
     pub(crate) fn tune(&self, now: Instant, over: &mut Vec<u64>) -> bool {
         let registered = self.registered.lock();
         let mut gone = Vec::new();
@@ -254,7 +254,7 @@ impl Members {
         if is_moving {
             self.route(&registered, now);
         }
-        is_moving || !gone.is_empty()
+        !gone.is_empty()
     }
 
     /// Ends a window, if it is time. True when a share has changed.

@@ -105,15 +105,16 @@ impl Standing {
         out
     }
 
-    /// Whether time has changed its share since it was last asked, or is about to.
+    /// Whether its share has changed since this was last asked, or does so all the time: while it
+    /// warms up, and while it is left out, which a request under an older file may have brought about.
     pub(crate) fn is_moving(&mut self, now: Instant, slow_start: Duration) -> bool {
         let was_warming_up = self.warm_up_since.is_some();
         if !self.is_warming_up(now, slow_start) {
             self.warm_up_since = None;
         }
-        let is_back = self.is_out && !self.is_ejected(now);
-        self.is_out &= !is_back;
-        was_warming_up || is_back
+        let was_out = self.is_out;
+        self.is_out &= self.is_ejected(now);
+        was_warming_up || was_out
     }
 
     /// What happened since this was last asked.
@@ -214,7 +215,7 @@ mod tests {
             max_ejected_percentage: 50,
         };
         standing.eject(start, &settings);
-        assert!(!standing.is_moving(start, SLOW));
+        assert!(standing.is_moving(start, SLOW));
         assert!(standing.is_moving(start + SECOND, SLOW));
         assert!(!standing.is_moving(start + SECOND, SLOW));
     }

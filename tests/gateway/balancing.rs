@@ -246,7 +246,11 @@ struct Mortal {
 
 impl Mortal {
     fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    fn at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("an address");
         let mortal = Self {
             address,
@@ -334,6 +338,37 @@ fn a_killed_target_costs_at_most_the_requests_inside_it() {
     // of which nobody knew yet that it was dead.
     let lost = lost.load(Ordering::SeqCst);
     assert!(lost <= 2 * CLIENTS, "{lost} lost");
+}
+
+#[test]
+fn when_all_targets_have_died_answers_are_502_at_once_and_one_that_is_back_serves_at_once() {
+    let targets = [Mortal::start(), Mortal::start()];
+    let addresses: Vec<SocketAddr> = targets.iter().map(|target| target.address).collect();
+    let more = "health_check: { interval: 200ms, timeout: 200ms, healthy_threshold: 2, \
+        unhealthy_threshold: 2 }";
+    let gateway = Gateway::start(&before(&addresses, more));
+    let in_state = |state: &str, count: usize| {
+        eventually(state, || {
+            let targets = orders(&gateway)["targets"].as_array().expect("a list").clone();
+            let found = targets.iter().filter(|target| target["state"] == state).count();
+            (found == count).then_some(())
+        });
+    };
+    in_state("healthy", 2);
+    targets.iter().for_each(Mortal::kill);
+    in_state("unhealthy", 2);
+    for _ in 0..4 {
+        let began = Instant::now();
+        assert_eq!(wire::get(gateway.address(), "/x").status, 502);
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    }
+    let _back = Mortal::at(addresses[0]);
+    // No check need have found it: requests go to all, and one that finds nobody tries the other.
+    for _ in 0..4 {
+        assert_eq!(wire::get(gateway.address(), "/x").status, 200);
+    }
+    in_state("healthy", 1);
+    assert_eq!(orders(&gateway)["fail_open"], false);
 }
 
 #[test]

@@ -205,6 +205,19 @@ fn a_target_that_fails_in_a_row_is_left_out_for_a_while() {
 }
 
 #[test]
+fn a_request_that_began_under_an_older_file_gets_its_target_ejected_all_the_same() {
+    let start = monotonic();
+    let old = compile(EJECTING, start);
+    let other = EJECTING.replace("10s", "20s");
+    let groups = TargetGroups::compile_at(&config(&other), Some(&old), start);
+    fail_at(&old, 2, 3, start);
+    groups.tune(start);
+    assert_eq!(share_of(&groups, 2, 30), 0);
+    groups.tune(start + 10 * SECOND);
+    assert_eq!(share_of(&groups, 2, 30), 10);
+}
+
+#[test]
 fn a_good_answer_between_failures_begins_the_count_anew() {
     let start = monotonic();
     let groups = compile(EJECTING, start);
