@@ -126,24 +126,14 @@ impl Members {
             .collect();
         let known: HashMap<_, _> =
             before.iter().map(|(target, _)| ((&target.host, target.address), target)).collect();
-        let stayed = before.iter().filter(|(_, until)| until.is_none());
-        let is_serving = stayed.clone().any(|(target, _)| is_healthy(target, self.duty));
-        let has_warm_peer = stayed.clone().any(|(target, _)| self.is_warm(target, now));
+        let newcomer = self.newcomer(&before, now);
         for ((host, address), (weight, plan)) in wanted.iter().zip(plans) {
             let live = known.get(&(host, *address)).map(|target| Arc::clone(&target.live));
-            let live = live.unwrap_or_else(|| {
-                let mut standing = Standing::new(!is_serving);
-                if self.duty == Duty::Unchecked {
-                    standing
-                        .begin_serving(now, has_warm_peer && !self.settings.slow_start.is_zero());
-                }
-                Live::new(self.duty, standing)
-            });
             registered.push(Arc::new(Target {
                 host: host.clone(),
                 address: *address,
                 weight: *weight,
-                live,
+                live: live.unwrap_or_else(|| Live::new(self.duty, newcomer)),
                 peer: plan.at(*address),
             }));
         }
@@ -153,14 +143,22 @@ impl Members {
             let until = until.unwrap_or_else(|| now + self.settings.deregistration_delay);
             leaving.push(Leaving { target: Arc::clone(target), until });
         }
-        let mut surplus = leaving.len().saturating_sub(MOST_LEAVING);
-        leaving.retain(|leaving| {
-            let is_dropped = surplus > 0 && leaving.target.in_flight() == 0;
-            surplus -= usize::from(is_dropped);
-            !is_dropped
-        });
+        forget_surplus(&mut leaving);
         drop(leaving);
         self.route(&registered, now);
+    }
+
+    /// How a target stands that was not there before, beside those that were registered.
+    fn newcomer(&self, before: &[(Arc<Target>, Option<Instant>)], now: Instant) -> Standing {
+        let mut registered = before.iter().filter(|(_, until)| until.is_none());
+        let is_serving = registered.clone().any(|(target, _)| is_healthy(target, self.duty));
+        let mut standing = Standing::new(!is_serving);
+        if self.duty == Duty::Unchecked {
+            let has_warm_peer = !self.settings.slow_start.is_zero()
+                && registered.any(|(target, _)| self.is_warm(target, now));
+            standing.begin_serving(now, has_warm_peer);
+        }
+        standing
     }
 
     /// Takes charge of its targets' health.
@@ -330,6 +328,16 @@ impl Members {
         // Too few: ALB sends to all that are registered (alb.md 9.7).
         Routing { rotation: Rotation::new(registered.iter().cloned()), fail_open: true }
     }
+}
+
+/// The oldest go first.
+fn forget_surplus(leaving: &mut Vec<Leaving>) {
+    let mut surplus = leaving.len().saturating_sub(MOST_LEAVING);
+    leaving.retain(|leaving| {
+        let is_dropped = surplus > 0 && leaving.target.in_flight() == 0;
+        surplus -= usize::from(is_dropped);
+        !is_dropped
+    });
 }
 
 /// Whether probes speak for it, or nobody asks them.

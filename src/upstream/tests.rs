@@ -1,6 +1,7 @@
 //! Groups with real targets behind them: health, reload, failing open, names.
 
 mod encrypted;
+mod histories;
 mod leaving;
 mod names;
 mod shares;

@@ -1,13 +1,11 @@
 //! Who of several targets gets how much, when some fail, are full, are new, or die.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::support::process::portcullis;
@@ -234,141 +232,6 @@ fn a_target_that_joins_takes_up_its_share_slowly() {
     assert!(orders(&gateway)["targets"][1]["share_percent"].as_u64() <= Some(3));
     let spread = spread(&gateway, 100);
     assert!(spread["one"] >= 96, "{spread:?}");
-}
-
-/// A target that can be killed: it stops listening, and its connections are reset or closed.
-struct Mortal {
-    address: SocketAddr,
-    is_dead: Arc<AtomicBool>,
-    streams: Arc<Mutex<Vec<TcpStream>>>,
-    served: Arc<AtomicUsize>,
-}
-
-impl Mortal {
-    fn start() -> Self {
-        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)))
-    }
-
-    fn at(address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let mortal = Self {
-            address,
-            is_dead: Arc::default(),
-            streams: Arc::default(),
-            served: Arc::default(),
-        };
-        let (is_dead, streams) = (Arc::clone(&mortal.is_dead), Arc::clone(&mortal.streams));
-        let served = Arc::clone(&mortal.served);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if is_dead.load(Ordering::SeqCst) {
-                    return;
-                }
-                let Ok(mut stream) = stream else { return };
-                streams.lock().push(stream.try_clone().expect("a clone"));
-                let served = Arc::clone(&served);
-                std::thread::spawn(move || {
-                    let mut seen = Vec::new();
-                    let mut block = [0; 4096];
-                    while let Ok(count @ 1..) = stream.read(&mut block) {
-                        seen.extend_from_slice(&block[..count]);
-                        // Requests have no body and come one at a time.
-                        if seen.ends_with(b"\r\n\r\n") {
-                            seen.clear();
-                            served.fetch_add(1, Ordering::SeqCst);
-                            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nmortal";
-                            if stream.write_all(answer).is_err() {
-                                return;
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        mortal
-    }
-
-    fn kill(&self) {
-        self.is_dead.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts, which then lets go of the listener.
-        drop(TcpStream::connect(self.address));
-        eventually("nobody listens", || TcpStream::connect(self.address).is_err().then_some(()));
-        for stream in self.streams.lock().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-}
-
-#[test]
-fn a_killed_target_costs_at_most_the_requests_inside_it() {
-    const CLIENTS: usize = 4;
-    let mortal = Mortal::start();
-    let (survivor, _) = named("survivor");
-    let gateway = Gateway::start(&before(&[mortal.address, survivor.address()], UNCHECKED));
-    let stop = AtomicBool::new(false);
-    let lost = AtomicUsize::new(0);
-    let done = AtomicUsize::new(0);
-    let address = gateway.address();
-    std::thread::scope(|scope| {
-        let _stop = Stop(&stop);
-        for _ in 0..CLIENTS {
-            scope.spawn(|| {
-                let mut connection = Connection::open(address);
-                while !stop.load(Ordering::SeqCst) {
-                    // Not idempotent: what may have been acted on is never sent again.
-                    connection.send("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
-                    let answer = connection.read();
-                    if answer.status == 200 {
-                        done.fetch_add(1, Ordering::SeqCst);
-                    } else {
-                        assert_eq!(answer.status, 502, "{answer:?}");
-                        lost.fetch_add(1, Ordering::SeqCst);
-                        connection = Connection::open(address);
-                    }
-                }
-            });
-        }
-        eventually("it serves", || (mortal.served.load(Ordering::SeqCst) > 100).then_some(()));
-        mortal.kill();
-        let then = done.load(Ordering::SeqCst);
-        eventually("others go on", || (done.load(Ordering::SeqCst) > then + 200).then_some(()));
-    });
-    // Those that were with it at that moment, and those that were just about to reuse a connection
-    // of which nobody knew yet that it was dead.
-    let lost = lost.load(Ordering::SeqCst);
-    assert!(lost <= 2 * CLIENTS, "{lost} lost");
-}
-
-#[test]
-fn when_all_targets_have_died_answers_are_502_at_once_and_one_that_is_back_serves_at_once() {
-    let targets = [Mortal::start(), Mortal::start()];
-    let addresses: Vec<SocketAddr> = targets.iter().map(|target| target.address).collect();
-    let more = "health_check: { interval: 200ms, timeout: 200ms, healthy_threshold: 2, \
-        unhealthy_threshold: 2 }";
-    let gateway = Gateway::start(&before(&addresses, more));
-    let in_state = |state: &str, count: usize| {
-        eventually(state, || {
-            let targets = orders(&gateway)["targets"].as_array().expect("a list").clone();
-            let found = targets.iter().filter(|target| target["state"] == state).count();
-            (found == count).then_some(())
-        });
-    };
-    in_state("healthy", 2);
-    targets.iter().for_each(Mortal::kill);
-    in_state("unhealthy", 2);
-    for _ in 0..4 {
-        let began = Instant::now();
-        assert_eq!(wire::get(gateway.address(), "/x").status, 502);
-        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    }
-    let _back = Mortal::at(addresses[0]);
-    // No check need have found it: requests go to all, and one that finds nobody tries the other.
-    for _ in 0..4 {
-        assert_eq!(wire::get(gateway.address(), "/x").status, 200);
-    }
-    in_state("healthy", 1);
-    assert_eq!(orders(&gateway)["fail_open"], false);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod bodies;
 mod claim_headers;
 mod clock;
 mod commands;
+mod dead_targets;
 mod deregistration;
 mod exhaustion;
 mod forwarding;

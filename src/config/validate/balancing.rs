@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::{Judge, seconds};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::field::Field;
-use crate::config::model::{BalancingAlgorithm, MinimumHealthy, OutlierEjection, TargetLimits};
+use crate::config::model::{
+    BalancingAlgorithm, MinimumHealthy, OutlierEjection, Target, TargetHost, TargetLimits,
+};
 use crate::config::raw;
 use crate::config::units::DurationText;
 
@@ -70,14 +72,31 @@ impl Judge<'_> {
 
     pub(super) fn minimum_healthy(
         &mut self,
-        raw: Option<&raw::TargetGroupHealth>,
+        raw: &Field<raw::TargetGroupHealth>,
+        targets: &[Target],
     ) -> MinimumHealthy {
         let absent = raw::MinimumHealthyTargets::default();
-        let raw = raw.and_then(|raw| raw.minimum_healthy_targets.value()).unwrap_or(&absent);
-        MinimumHealthy {
-            count: self.number(&raw.count, 1, 1..=1000),
-            percentage: self.number(&raw.percentage, 0, 1..=100),
+        let given = raw.value().and_then(|raw| raw.minimum_healthy_targets.value());
+        let given = given.unwrap_or(&absent);
+        let minimum = MinimumHealthy {
+            count: self.number(&given.count, 1, 1..=1000),
+            percentage: self.number(&given.percentage, 0, 1..=100),
+        };
+        // A name may have any number of addresses.
+        let are_all = targets.iter().all(|target| matches!(target.host, TargetHost::Address(_)));
+        if let Some(count) = given.count.given()
+            && are_all
+            && !targets.is_empty()
+            && targets.len() < minimum.count as usize
+        {
+            let message = format!(
+                "of {} targets never {} can be healthy: requests always go to all of them",
+                targets.len(),
+                minimum.count
+            );
+            self.report(Diagnostic::warning("never-healthy", count.span, message));
         }
+        minimum
     }
 
     pub(super) fn outlier_ejection(

@@ -11,8 +11,7 @@ use crate::config::certificate;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::field::{Field, Spanned, Table};
 use crate::config::model::{
-    HealthCheck, Protocol, ProtocolVersion, Target, TargetGroup, TargetHost, TargetTimeouts,
-    TargetTls,
+    HealthCheck, Protocol, ProtocolVersion, Target, TargetGroup, TargetTimeouts, TargetTls,
 };
 use crate::config::raw;
 
@@ -63,18 +62,7 @@ impl Judge<'_> {
             Some(raw::ProtocolVersion::Grpc) => ProtocolVersion::Grpc,
         };
         let algorithm = self.algorithm(raw);
-        let minimum_healthy = self.minimum_healthy(raw.target_group_health.value());
-        let are_addresses =
-            targets.iter().all(|target| matches!(target.host, TargetHost::Address(_)));
-        if are_addresses && !targets.is_empty() && targets.len() < minimum_healthy.count as usize {
-            let message = format!(
-                "of {} targets never {} can be healthy: requests always go to all of them",
-                targets.len(),
-                minimum_healthy.count
-            );
-            let place = raw.target_group_health.key().unwrap_or(name.span);
-            self.report(Diagnostic::warning("never-healthy", place, message));
-        }
+        let minimum_healthy = self.minimum_healthy(&raw.target_group_health, &targets);
         Some(TargetGroup {
             name: name.value.as_str().into(),
             targets,
