@@ -117,17 +117,14 @@ impl TargetGroups {
     /// How many targets of each group are in each state.
     #[must_use]
     pub fn count_by_state(&self) -> Vec<(String, &'static str, u64)> {
-        let mut counts = Vec::new();
         let now = clock::monotonic();
-        for (group, is_retired) in self
-            .groups
-            .iter()
-            .map(|group| (group, false))
-            .chain(self.retired.iter().map(|group| (group, true)))
-        {
+        let mut counts = Vec::new();
+        for (place, group) in self.all().enumerate() {
+            let is_retired = place >= self.groups.len();
             let states: Vec<HealthState> =
                 group.describe(now).into_iter().map(|target| target.state).collect();
             for state in HealthState::ALL {
+                // Of a group that the file has no more, zeros would look like an outage.
                 if is_retired && state != HealthState::Draining {
                     continue;
                 }
