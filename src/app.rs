@@ -10,6 +10,7 @@ mod session_key;
 mod start;
 mod stop;
 mod target_files;
+mod targets;
 mod view;
 
 pub use self::reload::{ReloadError, Reloader};

@@ -12,8 +12,10 @@ mod record;
 mod request;
 mod respond;
 mod spelling;
+mod verdict;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::HeaderMap;
 use arc_swap::ArcSwap;
@@ -105,12 +107,24 @@ impl ProxyHttp for Gateway {
         self.prepare_response(session, response, context)
     }
 
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        context.check_target()?;
+        Ok(None)
+    }
+
     async fn response_trailer_filter(
         &self,
         _session: &mut Session,
         trailers: &mut HeaderMap,
         context: &mut Context,
     ) -> Result<Option<Bytes>> {
+        context.note_verdict(verdict::of_trailers(trailers));
         if respond::judge_size(trailers).is_err() {
             // Of an error here Pingora makes a log line only. A gRPC client misses its status.
             trailers.clear();

@@ -6,9 +6,11 @@
 
 pub mod access_log;
 pub mod denials;
+pub mod health_check_log;
 pub mod json;
 pub mod logging;
 pub mod metrics;
 pub mod record;
 mod sink;
+mod stream;
 pub mod trace;

@@ -7,19 +7,30 @@
 //!
 //! Not here: weights between groups, which routing decides, the cookies by which clients are kept on
 //! a target, and proxying itself.
+//! Choosing is arithmetic (`balance`, `standing`, `anomaly`), kept apart from who belongs to a group
+//! and gets how much (`members`), which is worked out anew whenever something changes, and not per
+//! request.
+//!
+//! Not here: weights between groups and stickiness, which routing decides, and proxying itself.
 //! Pingora's types appear in `peer` and `probe`.
 
+mod anomaly;
 mod balance;
 pub mod failure;
 mod group;
 mod groups;
+mod limits;
+mod members;
 mod peer;
 mod probe;
 mod prober;
 mod resolve;
 mod schedule;
+mod standing;
 mod state;
+mod status;
 mod target;
+mod tuner;
 
 #[cfg(test)]
 mod tests;
@@ -29,25 +40,33 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::telemetry::health_check_log::HealthCheck;
+
 pub use failure::{Attempt, Cause, may_retry};
-pub use group::{Fault, TargetGroup, TargetStatus};
+pub use group::{Fault, TargetGroup};
 pub use groups::TargetGroups;
 pub use peer::{Phase, classify};
 pub use state::{HealthState, Reason};
+pub use status::{GroupStatus, StandingStatus, TargetStatus};
 pub use target::{Chosen, NoTarget, Target, TargetKey, Tried};
 
 /// How soon a reloaded file is noticed in the background.
 const NOTICE: Duration = Duration::from_millis(250);
 
-/// Resolves names and checks health until `shutdown` says true. `current` gives the groups in
-/// force, which a reload may change at any time.
+/// Resolves names, checks health and tunes shares until `shutdown` says true. `current` gives the
+/// groups in force, which a reload may change at any time; `log` hears of each check; `cut` is to end what
+/// a target still serves when its deregistration delay is over, as far as the target's answer does
+/// not end it by itself: each further byte of it fails.
 pub async fn keep(
     current: impl Fn() -> Arc<TargetGroups> + Send + Sync,
+    log: impl Fn(&HealthCheck<'_>) + Send + Sync,
+    cut: impl Fn(u64) + Send + Sync,
     shutdown: watch::Receiver<bool>,
 ) {
     tokio::join!(
         resolve::keep_resolved(&current, resolve::look_up, shutdown.clone()),
-        prober::keep_checked(&current, shutdown),
+        prober::keep_checked(&current, &log, shutdown.clone()),
+        tuner::keep_tuned(&current, &cut, shutdown),
     );
 }
 

@@ -42,6 +42,7 @@ pub(super) fn router(view: Arc<dyn View>, guard: Guard) -> Router {
         .route("/metrics", get(scrape))
         .route("/keys", get(keys).route_layer(disclosure.clone()))
         .route("/config", get(config).route_layer(disclosure.clone()))
+        .route("/targets", get(targets).route_layer(disclosure.clone()))
         .route("/denials", get(denials).route_layer(disclosure))
         .route("/reload", post(reload).route_layer(change.clone()))
         .route("/keys/refresh", post(refresh_keys).route_layer(change))
@@ -141,6 +142,10 @@ async fn keys(State(admin): State<Admin>) -> Response {
 
 async fn config(State(admin): State<Admin>) -> Response {
     json_text(StatusCode::OK, admin.view.config_json())
+}
+
+async fn targets(State(admin): State<Admin>) -> Response {
+    json_text(StatusCode::OK, admin.view.targets_json())
 }
 
 async fn denials(State(admin): State<Admin>) -> Response {

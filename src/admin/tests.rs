@@ -51,6 +51,10 @@ impl View for Gateway {
         r#"{"admin":{}}"#.into()
     }
 
+    fn targets_json(&self) -> String {
+        "{}".to_owned()
+    }
+
     fn denials_json(&self) -> String {
         r#"{"denials":[]}"#.into()
     }
@@ -325,7 +329,7 @@ fn a_foreign_host_is_refused_before_anything_else() {
 fn beyond_loopback_pages_that_tell_need_the_token() {
     let without = Running::start(Gateway::default(), "0.0.0.0:0", None);
     let with = Running::start(Gateway::default(), "0.0.0.0:0", Some("right"));
-    for path in ["/config", "/keys", "/denials"] {
+    for path in ["/config", "/keys", "/targets", "/denials"] {
         let line = format!("GET {path}");
         assert_eq!(without.ask(&line, "").status, 403, "{path}");
         assert_eq!(with.ask(&line, "").status, 401, "{path}");

@@ -22,6 +22,9 @@ pub trait View: Send + Sync {
     /// The configuration in force without its secrets, see [`super::config`]. A JSON text.
     fn config_json(&self) -> String;
 
+    /// Per target group: each target's state, why, and its share. A JSON text.
+    fn targets_json(&self) -> String;
+
     /// Recent denials, see [`crate::telemetry::denials`]. A JSON text.
     fn denials_json(&self) -> String;
 

@@ -30,6 +30,12 @@ pub enum Refusal {
     /// The target group has no target, or all groups have weight 0.
     #[error("there is no target")]
     NoTarget,
+    /// The targets, or their group, have as many requests as the file allows.
+    #[error("the targets are busy")]
+    TargetBusy,
+    /// The target left the file, and the time to end what it was doing is over.
+    #[error("the target was deregistered")]
+    TargetDeregistered,
     /// The target refused or reset the connection, or its TLS failed.
     #[error("the target cannot be reached")]
     TargetUnreachable,
@@ -56,7 +62,7 @@ pub enum Refusal {
 impl Refusal {
     /// Every refusal but the malformed, for whoever prepares a counter for each; the malformed are
     /// [`Malformed::ALL`].
-    pub const ALL_BUT_MALFORMED: [Self; 14] = [
+    pub const ALL_BUT_MALFORMED: [Self; 16] = [
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::BodyMalformed,
@@ -64,6 +70,8 @@ impl Refusal {
         Self::ProtocolMismatch,
         Self::RedirectTooLong,
         Self::NoTarget,
+        Self::TargetBusy,
+        Self::TargetDeregistered,
         Self::TargetUnreachable,
         Self::TargetBrokeOff,
         Self::TargetMalformed,
@@ -85,6 +93,8 @@ impl Refusal {
             Self::ProtocolMismatch => "protocol_mismatch",
             Self::RedirectTooLong => "redirect_too_long",
             Self::NoTarget => "no_target",
+            Self::TargetBusy => "target_busy",
+            Self::TargetDeregistered => "target_deregistered",
             Self::TargetUnreachable => "target_unreachable",
             Self::TargetBrokeOff => "target_broke_off",
             Self::TargetMalformed => "target_malformed",
@@ -106,8 +116,11 @@ impl Refusal {
             Self::MisdirectedHost => 421,
             Self::ProtocolMismatch => 464,
             Self::RedirectTooLong => 507,
-            Self::NoTarget | Self::Overloaded => 503,
-            Self::TargetUnreachable | Self::TargetBrokeOff | Self::TargetMalformed => 502,
+            Self::NoTarget | Self::TargetBusy | Self::Overloaded => 503,
+            Self::TargetUnreachable
+            | Self::TargetBrokeOff
+            | Self::TargetMalformed
+            | Self::TargetDeregistered => 502,
             Self::TargetConnectTimeout | Self::TargetTimeout => 504,
             Self::Internal => 500,
         }

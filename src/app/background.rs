@@ -16,7 +16,7 @@ use super::start::{Gateway, Task};
 use super::view::AdminView;
 use crate::admin;
 use crate::config::watch::{Change, Watch};
-use crate::connection::{BoundListener, ConnectionStats};
+use crate::connection::{BoundListener, ConnectionStats, Drain};
 use crate::upstream;
 
 /// How often the file and the certificates are looked at.
@@ -32,6 +32,7 @@ pub(super) struct Background {
     gateway: Arc<Gateway>,
     reloader: Arc<Reloader>,
     stats: Arc<ConnectionStats>,
+    drain: Drain,
     once: Mutex<Option<(BoundListener, Vec<Task>)>>,
 }
 
@@ -41,9 +42,10 @@ impl Background {
         reloader: Arc<Reloader>,
         admin: BoundListener,
         stats: Arc<ConnectionStats>,
+        drain: Drain,
         tasks: Vec<Task>,
     ) -> Self {
-        Self { gateway, reloader, stats, once: Mutex::new(Some((admin, tasks))) }
+        Self { gateway, reloader, stats, drain, once: Mutex::new(Some((admin, tasks))) }
     }
 }
 
@@ -58,9 +60,16 @@ impl BackgroundService for Background {
         let (keys, told) = (Arc::clone(&gateway.keys), shutdown.clone());
         tokio::spawn(begin_anew(RESPITE, move || Arc::clone(&keys).run(told.clone())));
         let (snapshots, told) = (Arc::clone(&gateway.snapshot), shutdown.clone());
+        let (logs, drain) = (Arc::clone(&gateway.health_check_log), self.drain.clone());
         tokio::spawn(begin_anew(RESPITE, move || {
-            let snapshots = Arc::clone(&snapshots);
-            upstream::keep(move || Arc::clone(&snapshots.load().groups), told.clone())
+            let (snapshots, logs) = (Arc::clone(&snapshots), Arc::clone(&logs));
+            let drain = drain.clone();
+            upstream::keep(
+                move || Arc::clone(&snapshots.load().groups),
+                move |check| logs.load().log(check),
+                move |target| drain.interrupt(target),
+                told.clone(),
+            )
         }));
         tokio::spawn(rotate_identity_keys(Arc::clone(gateway)));
         tokio::spawn(become_ready(Arc::clone(gateway)));
@@ -173,6 +182,7 @@ async fn hear_hangups(gateway: Arc<Gateway>, reloader: Arc<Reloader>) {
     };
     while hangups.recv().await.is_some() {
         gateway.access_log.load().reopen();
+        gateway.health_check_log.load().reopen();
         let reloader = Arc::clone(&reloader);
         let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
     }

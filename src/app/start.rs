@@ -27,6 +27,7 @@ use crate::proxy;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::{AccessLog, Destination, Settings};
 use crate::telemetry::denials::Denials;
+use crate::telemetry::health_check_log::HealthCheckLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::trace::Ids;
 use crate::tls::{self, CertificateWatch, TlsError};
@@ -78,6 +79,9 @@ pub enum StartError {
     /// The access log cannot be opened.
     #[error("access_log: {0}")]
     AccessLog(#[source] io::Error),
+    /// The log of health checks cannot be opened.
+    #[error("health_check_log: {0}")]
+    HealthCheckLog(#[source] io::Error),
 }
 
 /// What the parts of the running process share.
@@ -90,6 +94,8 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// One line a request.
     pub access_log: Arc<ArcSwap<AccessLog>>,
+    /// One line a health check.
+    pub health_check_log: Arc<ArcSwap<HealthCheckLog>>,
     /// The last refusals.
     pub denials: Arc<Denials>,
     /// Whether first key sets are in, or were waited for long enough.
@@ -155,7 +161,9 @@ pub fn run(
     let drain = service.drain();
     let stats = service.stats();
     let reloader = Reloader::new(Arc::clone(&gateway), file, loaded.digest, handles, certificates);
-    let background = Background::new(Arc::clone(&gateway), Arc::new(reloader), admin, stats, tasks);
+    let reloader = Arc::new(reloader);
+    let background =
+        Background::new(Arc::clone(&gateway), reloader, admin, stats, drain.clone(), tasks);
     let stop = StopSignal::new(Arc::clone(&gateway), drain);
 
     let mut server = server;
@@ -165,6 +173,7 @@ pub fn run(
     server.run(RunArgs { shutdown_signal: Box::new(stop) });
 
     gateway.access_log.load().flush_and_stop(Duration::from_secs(1));
+    gateway.health_check_log.load().flush_and_stop(Duration::from_secs(1));
     Ok(())
 }
 
@@ -197,6 +206,9 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
     let keys = KeyKeeper::new(HttpClient::new(Limits::default())?, store);
     let access_log = AccessLog::start(log_settings(&config.access_log), &metrics.log_dropped)
         .map_err(StartError::AccessLog)?;
+    let health_check_log =
+        HealthCheckLog::start(destination(&config.health_check_log), &metrics.log_dropped)
+            .map_err(StartError::HealthCheckLog)?;
     let own_key = config.state_directory.as_deref().map(session_key::keep).transpose()?;
     let mut snapshot = Snapshot::compile(config, None, &metrics);
     if let Some(key) = own_key {
@@ -212,6 +224,7 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
         keys,
         metrics,
         access_log: Arc::new(ArcSwap::from_pointee(access_log)),
+        health_check_log: Arc::new(ArcSwap::from_pointee(health_check_log)),
         denials: Arc::new(Denials::new()),
         has_started: AtomicBool::new(false),
         is_stopping: AtomicBool::new(false),
@@ -227,7 +240,7 @@ pub(super) fn log_settings(log: &model::AccessLog) -> Settings {
     }
 }
 
-fn destination(destination: &LogDestination) -> Destination {
+pub(super) fn destination(destination: &LogDestination) -> Destination {
     match destination {
         LogDestination::Off => Destination::Off,
         LogDestination::Stdout => Destination::Stdout,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::reload::Reloader;
 use super::start::Gateway;
+use super::targets;
 use crate::admin::{self, Readiness, RefreshError, RefreshedPool, ReloadReport, View};
 use crate::auth::PoolStatus;
 use crate::auth::key_source::FetchFailure;
@@ -69,6 +70,7 @@ fn sample(gateway: &Gateway, stats: &ConnectionStats, metrics: &Metrics) {
     for (group, state, targets) in snapshot.groups.count_by_state() {
         metrics.set_targets(&group, state, targets);
     }
+    metrics.set_target_groups(targets::counts(&snapshot.groups, clock::monotonic()));
 }
 
 /// Results of fetches for the metric: `ok`, then each kind of failure.
@@ -169,6 +171,10 @@ impl View for AdminView {
             "config": admin::config::redacted(&snapshot.config),
         })
         .to_string()
+    }
+
+    fn targets_json(&self) -> String {
+        targets::json(&self.gateway.snapshot.load().groups, clock::monotonic())
     }
 
     fn denials_json(&self) -> String {

@@ -24,6 +24,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
             load_balancer: "app/test/0000000000000000".into(),
         },
         identity_assertion: None,
+        health_check_log: LogDestination::Off,
         claim_headers: Vec::new(),
         owned_headers: Vec::new(),
         user_pools: Vec::new(),

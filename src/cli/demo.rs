@@ -47,7 +47,8 @@ pub(super) fn run(file: &Path) -> u8 {
 fn targets(config: &Config) -> Vec<(String, SocketAddr)> {
     let mut found: Vec<(String, SocketAddr)> = Vec::new();
     for group in &config.target_groups {
-        for target in &group.targets {
+        // A listener of the file answers by itself.
+        for target in group.targets.iter().filter(|target| target.listener.is_none()) {
             if let TargetHost::Address(address) = target.host
                 && address.is_loopback()
             {

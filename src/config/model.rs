@@ -40,6 +40,8 @@ pub struct Config {
     pub access_log: AccessLog,
     /// How target groups that want it are told who calls.
     pub identity_assertion: Option<IdentityAssertion>,
+    /// One line a health check. Default off.
+    pub health_check_log: LogDestination,
     /// The file's `claim_headers`, or the default four.
     pub claim_headers: Vec<ClaimHeader>,
     /// Every header name that this gateway owns beside the `x-amzn-oidc-*` and `x-amzn-mtls-*`
@@ -118,12 +120,12 @@ pub struct AccessLog {
     pub load_balancer: Arc<str>,
 }
 
-/// Where access-log lines go.
+/// Where lines of a log go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogDestination {
-    /// No access log.
+    /// Nowhere.
     Off,
-    /// Standard output, the default.
+    /// Standard output.
     Stdout,
     /// Appended to a file.
     File(PathBuf),
@@ -273,6 +275,19 @@ pub struct TargetGroup {
     pub algorithm: BalancingAlgorithm,
     /// Whether clients stay on the target that served them first.
     pub stickiness: Option<Stickiness>,
+    /// With `weighted_random`: requests are held back from targets that fail more than their peers.
+    /// Default false.
+    pub anomaly_mitigation: bool,
+    /// How long the share of a target rises after it became healthy. Default 0: not at all.
+    pub slow_start: Duration,
+    /// How long a target that left the file may go on with the requests that it has. Default 300 s.
+    pub deregistration_delay: Duration,
+    /// Below this, requests go to all targets.
+    pub minimum_healthy: MinimumHealthy,
+    /// Targets that fail in a row are left out for a while. Default: they are not.
+    pub outliers: Option<OutlierEjection>,
+    /// Requests at a time. Default: any number.
+    pub limits: TargetLimits,
     /// Active health checks.
     pub health_check: HealthCheck,
     /// Time limits toward targets.
@@ -281,6 +296,48 @@ pub struct TargetGroup {
     pub identity_assertion: bool,
     /// Where the group stands in the file.
     pub span: Span,
+}
+
+/// `target_group_health:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MinimumHealthy {
+    /// At least so many targets. Default 1.
+    pub count: u32,
+    /// And so many in a hundred of those that are registered. Default 0: any.
+    pub percentage: u8,
+}
+
+impl MinimumHealthy {
+    /// Whether too few targets are healthy.
+    #[must_use]
+    pub const fn is_missed(self, healthy: usize, registered: usize) -> bool {
+        healthy < self.count as usize || healthy * 100 < registered * self.percentage as usize
+    }
+}
+
+/// `outlier_ejection:`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OutlierEjection {
+    /// Failures in a row: a 5xx of the target's, or no answer. Default 5.
+    pub consecutive_failures: u32,
+    /// How long the first ejection lasts; the next one in a row lasts twice as long, and so on.
+    /// Default 30 s.
+    pub base_ejection_time: Duration,
+    /// The longest. Default 300 s.
+    pub max_ejection_time: Duration,
+    /// At most so many in a hundred of the targets are out at a time. Default 50.
+    pub max_ejected_percentage: u8,
+}
+
+/// `limits:`, each absent by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct TargetLimits {
+    /// Requests in flight at one target.
+    pub requests_per_target: Option<u32>,
+    /// Requests in flight in the whole group.
+    pub requests: Option<u32>,
+    /// Requests of the group that wait for a connection.
+    pub pending: Option<u32>,
 }
 
 /// One backend of a target group.
@@ -292,6 +349,8 @@ pub struct Target {
     pub port: u16,
     /// Its share beside its siblings, 0 to 999. Default 1; 0 receives nothing.
     pub weight: u16,
+    /// The listener of this file that it is, if it was given so.
+    pub listener: Option<Name>,
 }
 
 /// An address, or a name that is resolved in the background.
@@ -301,6 +360,17 @@ pub enum TargetHost {
     Address(IpAddr),
     /// Resolved again and again; all its addresses are targets.
     Name(Arc<str>),
+}
+
+impl TargetHost {
+    /// As the file has it, with a port.
+    #[must_use]
+    pub fn label(&self, port: u16) -> String {
+        match self {
+            Self::Address(address) => SocketAddr::new(*address, port).to_string(),
+            Self::Name(name) => format!("{name}:{port}"),
+        }
+    }
 }
 
 /// `protocol:` and `tls:` of a target group.
@@ -345,6 +415,8 @@ pub enum BalancingAlgorithm {
     RoundRobin,
     /// The one with the fewest requests in flight for its weight.
     LeastOutstandingRequests,
+    /// By lot, by weight.
+    WeightedRandom,
 }
 
 /// `stickiness:` of a target group.
@@ -370,7 +442,7 @@ pub enum StickyCookie {
 pub struct HealthCheck {
     /// False means that every target counts as healthy.
     pub enabled: bool,
-    /// Origin-form target of the GET. Default `/`.
+    /// Origin-form target of the request. Default `/`, for gRPC `/AWS.ALB/healthcheck`.
     pub path: String,
     /// Another port than the target's own.
     pub port: Option<u16>,
@@ -382,7 +454,7 @@ pub struct HealthCheck {
     pub healthy_threshold: u32,
     /// Failures in a row before a target is unhealthy. Default 2.
     pub unhealthy_threshold: u32,
-    /// Statuses that pass. Default 200.
+    /// Statuses that pass: of HTTP 200 to 499, by default 200; of gRPC 0 to 99, by default 12.
     pub matcher: Vec<RangeInclusive<u16>>,
 }
 

@@ -52,6 +52,8 @@ pub(super) struct File {
     pub(super) access_log: Field<AccessLog>,
     /// How target groups with `identity_assertion: true` are told who calls.
     pub(super) identity_assertion: Field<IdentityAssertion>,
+    /// One line for each health check, in the fields of ALB's health-check log.
+    pub(super) health_check_log: Field<HealthCheckLog>,
     /// The headers this gateway owns: removed from every request in every spelling, then set from
     /// the verified identity. A name on the left, a claim on the right. Absent means
     /// `x-auth-subject`, `x-auth-client-id`, `x-auth-scope` and `x-auth-groups`; `{}` means none.
@@ -133,6 +135,15 @@ pub(super) struct IdentityAssertion {
     /// The first signs; all are published.
     #[schemars(length(min = 1))]
     pub(super) signing_keys: Field<List<SecretText>>,
+}
+
+/// One line for each health check.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct HealthCheckLog {
+    /// `off` (the default), `stdout`, or the path of a file.
+    #[schemars(example = &"stdout")]
+    pub(super) destination: Field<String>,
 }
 
 /// A secret: `${env:NAME}` or `${file:PATH}`. Its text is never shown.
@@ -233,26 +244,12 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
             | "host_header_rewrite"
             | "rate_limit",
         ) => RULE,
-        (
-            "TargetGroup",
-            "slow_start"
-            | "deregistration_delay"
-            | "target_type"
-            | "attributes"
-            | "ip_address_type"
-            | "retries",
-        ) => TARGET_GROUP,
-        (
-            "Listener",
-            "mutual_authentication"
-            | "ssl_policy"
-            | "proxy_protocol"
-            | "alpn_policy"
-            | "attributes",
-        ) => LISTENER,
-        ("ListenerTls", "mutual_authentication" | "ssl_policy" | "client_authentication") => {
-            LISTENER
+        ("TargetGroup", "target_type" | "attributes" | "ip_address_type" | "retries") => {
+            TARGET_GROUP
         }
+        ("Listener" | "ListenerTls", "mutual_authentication" | "ssl_policy")
+        | ("Listener", "alpn_policy" | "attributes")
+        | ("ListenerTls", "client_authentication") => LISTENER,
         ("UserPool", "domain" | "client_id" | "client_secret" | "session_cookie_name") => POOL,
         ("File", "apis" | "identity_pools" | "error_pages" | "rate_limits") => FILE,
         ("JwtValidation", "jwks_endpoint" | "issuer") => {

@@ -1,3 +1,4 @@
+mod balancing;
 mod forwarding;
 mod hostile;
 mod meaning;

@@ -7,6 +7,8 @@
 mod access_log;
 mod action;
 mod address;
+mod balancing;
+mod chain;
 mod claims;
 mod condition;
 mod development;
@@ -62,13 +64,15 @@ pub(super) fn validate(
     let shutdown = judge.shutdown(raw.shutdown.value());
     let access_log = judge.access_log(raw.access_log.value());
     let identity_assertion = judge.identity_assertion(&raw.identity_assertion, &raw.target_groups);
+    let health_check_log = judge.health_check_log(&raw.health_check_log);
     let claim_headers = judge.file_claim_headers(&raw.claim_headers);
 
     let mut pools = Names::new(&mut judge, "user pool", "unknown-user-pool", &raw.user_pools);
     let user_pools = judge.user_pools(&raw.user_pools);
     let mut groups =
         Names::new(&mut judge, "target group", "unknown-target-group", &raw.target_groups);
-    let target_groups = judge.target_groups(&raw.target_groups);
+    let fronts = chain::Fronts::of(&raw.listeners);
+    let target_groups = judge.target_groups(&raw.target_groups, &fronts);
     let profiles = user_pools.iter().map(|pool| pool.as_ref().map(|pool| pool.profile)).collect();
 
     let stickiness = target_groups
@@ -91,6 +95,7 @@ pub(super) fn validate(
         (raw_admin_span(&raw.admin), admin.address),
         &raw.development_user_pool,
     );
+    judge.loops(&target_groups, &listeners);
     pools.report_unused(&mut judge, "unused-user-pool");
     groups.report_unused(&mut judge, "unused-target-group");
 
@@ -109,6 +114,7 @@ pub(super) fn validate(
         shutdown,
         access_log,
         identity_assertion,
+        health_check_log,
         claim_headers: claim_headers.to_vec(),
         owned_headers,
         user_pools: user_pools.into_iter().collect::<Option<_>>()?,

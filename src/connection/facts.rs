@@ -117,6 +117,14 @@ impl ConnectionFacts {
         self.life.requests.load(Relaxed)
     }
 
+    /// Notes the target that serves the request of an HTTP/1 connection, 0 when none does, so that
+    /// [`super::Drain::interrupt`] finds it. HTTP/2 has many requests at a time and notes nothing.
+    pub fn is_served_by(&self, target: u64) {
+        if self.http == HttpVersion::Http1 {
+            self.life.target.store(target, Relaxed);
+        }
+    }
+
     /// Why reading the request body failed, when it was this connection that ended it: the right
     /// answer is then [`BodyRefusal::status`].
     #[must_use]
@@ -271,6 +279,9 @@ pub(super) struct Life {
     pub(super) body_bytes: AtomicU64,
     pub(super) body_waited: AtomicU64,
     body_refusal: AtomicU8,
+    /// Who serves the request, and whose requests shall end; 0 for nobody.
+    target: AtomicU64,
+    interrupted: AtomicU64,
     waker: AtomicWaker,
     /// Pingora's own sign that a connection shall end: `Connection: close`, GOAWAY.
     pub(super) farewell: watch::Sender<bool>,
@@ -294,6 +305,8 @@ impl Life {
             body_bytes: AtomicU64::new(0),
             body_waited: AtomicU64::new(0),
             body_refusal: AtomicU8::new(0),
+            target: AtomicU64::new(0),
+            interrupted: AtomicU64::new(0),
             waker: AtomicWaker::new(),
             farewell: watch::Sender::new(false),
         }
@@ -322,6 +335,21 @@ impl Life {
     pub(super) fn kill(&self) {
         self.killed.store(true, Relaxed);
         self.waker.wake();
+    }
+
+    /// Reading fails as long as this target serves the request; writing goes on, so that there can
+    /// be an answer.
+    pub(super) fn interrupt(&self, target: u64) {
+        if self.target.load(Relaxed) == target {
+            self.interrupted.store(target, Relaxed);
+            self.waker.wake();
+        }
+    }
+
+    /// Whether the request that is being served shall end.
+    pub(super) fn is_interrupted(&self) -> bool {
+        let interrupted = self.interrupted.load(Relaxed);
+        interrupted != 0 && interrupted == self.target.load(Relaxed)
     }
 
     /// No request after the next one.

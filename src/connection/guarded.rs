@@ -142,6 +142,9 @@ impl AsyncRead for Guarded {
         this.facts.life.register(cx.waker());
         // A verdict from before the waker was there has woken nobody: look again.
         this.check()?;
+        if this.facts.life.is_interrupted() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         if this.facts.life.is_expired() { this.poll_reading(cx, buf) } else { Poll::Pending }
     }
 }

@@ -321,6 +321,12 @@ impl Drain {
         tokio::time::timeout(limit, empty).await.is_ok()
     }
 
+    /// Ends the requests of HTTP/1 connections that this target serves: reading from the client
+    /// fails, and whoever serves the request says why.
+    pub fn interrupt(&self, target: u64) {
+        self.0.each(|facts| facts.life.interrupt(target));
+    }
+
     /// Every connection that is still open fails at its next read or write.
     pub fn cut_off(&self) {
         self.0.each(|facts| {

@@ -113,6 +113,28 @@ impl Context {
 
     pub(super) fn connected(&mut self) {
         self.connected = Some(self.elapsed());
+        if let Some(chosen) = &mut self.chosen {
+            chosen.connected();
+        }
+    }
+
+    /// Notes what the answer says about the target.
+    pub(super) fn note_verdict(&mut self, status: Option<u16>) {
+        if let (Some(chosen), Some(status)) = (&mut self.chosen, status) {
+            chosen.answered(status, clock::monotonic());
+        }
+    }
+
+    /// Ends the request when its target left the file and had its time.
+    ///
+    /// # Errors
+    ///
+    /// 502, or the answer is cut.
+    pub(super) fn check_target(&mut self) -> Result<()> {
+        if self.chosen.as_ref().is_some_and(Chosen::is_over) {
+            return Err(self.refuse(Refusal::TargetDeregistered));
+        }
+        Ok(())
     }
 
     /// Counts bytes of the request body.
@@ -123,7 +145,7 @@ impl Context {
     pub(super) fn count_body(&mut self, bytes: usize) -> Result<()> {
         self.body = self.body.saturating_add(bytes as u64);
         if self.body <= self.max_body {
-            return Ok(());
+            return self.check_target();
         }
         Err(self.refuse(Refusal::BodyTooLarge))
     }

@@ -1,5 +1,6 @@
 //! What is done when a target, or the client, breaks off: another try, or an answer in ALB's words.
 
+use ::http::StatusCode;
 use pingora_error::ErrorType::{InvalidHTTPHeader, ReadTimedout};
 use pingora_error::{Error, ErrorSource};
 use pingora_proxy::{FailToProxy, Session};
@@ -8,9 +9,10 @@ use super::Gateway;
 use super::context::Context;
 use super::respond;
 use crate::answer::{self, Caller, Refusal};
+use crate::clock;
 use crate::connection::{BodyRefusal, ConnectionFacts};
 use crate::engine::Reason;
-use crate::upstream::{Attempt, Cause, Phase, classify, may_retry};
+use crate::upstream::{Attempt, Cause, Chosen, Phase, classify, may_retry};
 
 /// No connection came about, so nothing was sent.
 pub(super) fn after_connect(
@@ -52,10 +54,10 @@ fn judge(
         may_retry(cause, attempt)
     });
     // That we have no socket left is not the target's failure.
-    if let Some(chosen) = &context.chosen
+    if let Some(chosen) = &mut context.chosen
         && cause.is_some_and(|cause| cause != Cause::Exhausted)
     {
-        chosen.failed();
+        chosen.failed(clock::monotonic());
     }
     error.set_retry(may_retry);
     error
@@ -86,6 +88,9 @@ impl Gateway {
         error: &Error,
         context: &mut Context,
     ) -> FailToProxy {
+        if context.failure.is_none() && context.chosen.as_ref().is_some_and(Chosen::is_over) {
+            context.failure = Some(Reason::Refused(Refusal::TargetDeregistered));
+        }
         let reason = context.failure.unwrap_or_else(|| reason_of(session, error, context.cause));
         context.failure = Some(reason);
         let Reason::Refused(refusal) = reason else {
@@ -108,9 +113,11 @@ impl Gateway {
     }
 }
 
-/// Whether an answer has begun; `100 Continue` is none.
+/// Whether an answer has begun; `100 Continue` is none, and 101 is: what follows it is not HTTP.
 fn has_answered(session: &Session) -> bool {
-    session.response_written().is_some_and(|response| !response.status.is_informational())
+    session.response_written().is_some_and(|response| {
+        !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS
+    })
 }
 
 /// What an error means to the client.

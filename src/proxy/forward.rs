@@ -22,6 +22,7 @@ use crate::http::trace::{
     amzn_trace_id, is_sound_request_id, is_sound_traceparent, new_traceparent,
 };
 use crate::snapshot::{Listener, Snapshot};
+use crate::upstream::NoTarget;
 
 const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
@@ -47,8 +48,10 @@ impl Gateway {
         };
         let before = plan.sticky.as_ref().and_then(|sticky| sticky.target());
         let chosen = begun.snapshot.groups.choose_again(plan.group, before, &context.tried);
-        let Ok(chosen) = chosen else {
-            return Err(context.refuse(Refusal::NoTarget));
+        let chosen = match chosen {
+            Ok(chosen) => chosen,
+            Err(NoTarget::Absent) => return Err(context.refuse(Refusal::NoTarget)),
+            Err(NoTarget::Busy) => return Err(context.refuse(Refusal::TargetBusy)),
         };
         let is_upgrade = session.is_upgrade_req();
         let idle = ConnectionFacts::of(session).map(ConnectionFacts::idle_timeout);
@@ -60,6 +63,9 @@ impl Gateway {
         context.attempts += 1;
         if context.attempts > 1 {
             self.metrics.upstream_retries.inc();
+        }
+        if let Some(facts) = ConnectionFacts::of(session) {
+            facts.is_served_by(chosen.target().id());
         }
         context.target = Some(chosen.address());
         context.tried.note(&chosen);

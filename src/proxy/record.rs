@@ -16,6 +16,9 @@ impl Gateway {
     /// Counts and writes down a request that has ended, however it ended.
     pub(super) fn record(&self, session: &mut Session, context: &mut Context) {
         let served = context.chosen.take().map(|chosen| chosen.target().key());
+        if let Some(facts) = ConnectionFacts::of(session) {
+            facts.is_served_by(0);
+        }
         let Some(begun) = &context.begun else { return };
         let snapshot = &begun.snapshot;
         let Some(listener) = snapshot.listeners.get(begun.listener) else { return };

@@ -12,8 +12,8 @@ use pingora_error::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::Gateway;
 use super::context::Context;
+use super::{Gateway, verdict};
 use crate::answer::Answer;
 use crate::clock;
 use crate::connection::ConnectionFacts;
@@ -72,7 +72,9 @@ impl Gateway {
         if is_final {
             context.target_status = Some(response.status.as_u16());
         }
+        context.check_target()?;
         judge_size(&response.headers)?;
+        context.note_verdict(verdict::of_head(response.status, &response.headers));
         if context.first_byte.is_none() && !response.status.is_informational() {
             context.first_byte = Some(context.elapsed());
         }

@@ -9,6 +9,7 @@
 
 mod cells;
 mod families;
+mod groups;
 mod process;
 mod stickiness;
 mod text;
@@ -25,6 +26,7 @@ use crate::clock::{self, UnixMillis};
 
 pub use cells::{Counter, DURATION_BUCKETS, Histogram};
 pub use families::{ListenerMetrics, PoolMetrics, RuleMetrics, STATUS_CLASSES};
+pub use groups::GroupCounts;
 pub use stickiness::StickinessMetrics;
 
 use families::Families;
@@ -69,6 +71,7 @@ pub struct Metrics {
     config_last_reload_timestamp: Gauge,
     families: Families,
     targets: Mutex<BTreeMap<(Box<str>, &'static str), u64>>,
+    groups: Mutex<Vec<GroupCounts>>,
     certificates: Mutex<CertificateEnds>,
     samplers: Mutex<Vec<Sampler>>,
     registry: Registry,
@@ -147,6 +150,7 @@ impl Metrics {
             ),
             families: Families::default(),
             targets: Mutex::default(),
+            groups: Mutex::default(),
             certificates: Mutex::default(),
             samplers: Mutex::default(),
             registry,
@@ -217,6 +221,11 @@ impl Metrics {
         self.targets.lock().insert((group.into(), state), targets);
     }
 
+    /// Tells what is counted of each target group. What is not told again is gone.
+    pub fn set_target_groups(&self, groups: Vec<GroupCounts>) {
+        *self.groups.lock() = groups;
+    }
+
     /// Tells all certificates in use: listener, file, end. What is not told again is gone.
     pub fn set_certificates<'a>(
         &self,
@@ -261,6 +270,7 @@ impl Metrics {
         let mut text = Text::default();
         self.families.write(&mut text);
         self.write_targets(&mut text);
+        groups::write(&mut text, &self.groups.lock());
         self.write_certificates(&mut text);
         self.write_reloads(&mut text);
         process::write(&mut text, self.started);

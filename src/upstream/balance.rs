@@ -25,6 +25,8 @@ pub(crate) trait Candidate {
 #[derive(Debug)]
 pub(crate) struct Rotation<T> {
     eligible: Box<[T]>,
+    /// Where each one's share ends, when all are laid end to end.
+    ends: Box<[u64]>,
     /// Indices into `eligible`, one cycle; empty when all weights are equal.
     order: Box<[u32]>,
     /// Indices into `eligible`, sorted by key.
@@ -38,13 +40,31 @@ impl<T: Candidate> Rotation<T> {
 
     /// Keeps the candidates whose weight is not 0.
     pub(crate) fn new(candidates: impl IntoIterator<Item = T>) -> Self {
-        let eligible: Box<[T]> =
-            candidates.into_iter().filter(|candidate| candidate.weight() > 0).collect();
-        let weights: Vec<u16> = eligible.iter().map(Candidate::weight).collect();
+        Self::with_shares(candidates.into_iter().map(|candidate| {
+            let weight = u32::from(candidate.weight());
+            (candidate, weight)
+        }))
+    }
+
+    /// The same with shares that are not the candidates' own weights, in turn and at random. Least
+    /// outstanding requests knows weights only.
+    pub(crate) fn with_shares(candidates: impl IntoIterator<Item = (T, u32)>) -> Self {
+        let (eligible, weights): (Vec<T>, Vec<u32>) =
+            candidates.into_iter().filter(|(_, share)| *share > 0).unzip();
+        let mut end = 0;
+        let ends = weights.iter().map(|weight| {
+            end += u64::from(*weight);
+            end
+        });
         let mut keys: Box<[(TargetKey, u32)]> =
             eligible.iter().map(Candidate::key).zip(0..).collect();
         keys.sort_unstable();
-        Self { eligible, order: smooth_order(&weights), keys }
+        Self {
+            ends: ends.collect(),
+            keys,
+            order: smooth_order(&weights),
+            eligible: eligible.into(),
+        }
     }
 
     /// The candidate of this key.
@@ -52,6 +72,11 @@ impl<T: Candidate> Rotation<T> {
         let place = self.keys.binary_search_by_key(&key, |(key, _)| *key).ok()?;
         let (_, index) = self.keys.get(place)?;
         self.eligible.get(*index as usize)
+    }
+
+    /// All that may be chosen.
+    pub(crate) fn candidates(&self) -> &[T] {
+        &self.eligible
     }
 
     /// The candidate whose turn `ticket` is. One that `avoid` names only if there is no other.
@@ -62,6 +87,32 @@ impl<T: Candidate> Rotation<T> {
             *self.order.get(ticket % self.order.len())? as usize
         };
         self.from(index, avoid)
+    }
+
+    /// A candidate by lot: `random` is any number, all equally likely. One that `avoid` names only
+    /// if there is no other; its share is then the others' by their weights.
+    pub(crate) fn at_random(&self, random: u64, avoid: impl Fn(&T) -> bool) -> Option<&T> {
+        let lot = part_of(random, *self.ends.last()?);
+        let drawn = self.eligible.get(self.ends.partition_point(|end| *end <= lot))?;
+        if !avoid(drawn) {
+            return Some(drawn);
+        }
+        self.draw_other(mix(random), avoid).or(Some(drawn))
+    }
+
+    /// By lot among those that are not to be avoided.
+    fn draw_other(&self, random: u64, avoid: impl Fn(&T) -> bool) -> Option<&T> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        let shares = self.ends.iter().zip(begins).map(|(end, begin)| end - begin);
+        let others = || self.eligible.iter().zip(shares.clone()).filter(|(one, _)| !avoid(one));
+        let mut lot = part_of(random, others().map(|(_, share)| share).sum());
+        for (other, share) in others() {
+            match lot.checked_sub(share) {
+                Some(rest) => lot = rest,
+                None => return Some(other),
+            }
+        }
+        None
     }
 
     /// The candidate with the fewest requests in flight for its weight. `ticket` decides between
@@ -107,6 +158,11 @@ impl<T: Candidate> Rotation<T> {
     }
 }
 
+/// A number below `whole`, as far up as `random` is among all numbers; 0 of nothing.
+const fn part_of(random: u64, whole: u64) -> u64 {
+    ((random as u128 * whole as u128) >> 64) as u64
+}
+
 /// Compares what the load would be with one request more, so that among idle candidates the
 /// heaviest is first.
 fn is_less_busy<T: Candidate>(one: &T, other: &T) -> bool {
@@ -118,7 +174,7 @@ fn is_less_busy<T: Candidate>(one: &T, other: &T) -> bool {
 /// One cycle in which index `i` has exactly `weights[i]` places (less their common divisor), as
 /// evenly spread as can be: each candidate's places are due at equal distances, and the cycle is
 /// all places by due time. Any stretch of one cycle's length, wherever it begins, has exact shares.
-fn smooth_order(weights: &[u16]) -> Box<[u32]> {
+fn smooth_order(weights: &[u32]) -> Box<[u32]> {
     if weights.windows(2).all(|pair| pair.first() == pair.last()) {
         return Box::default();
     }
@@ -136,7 +192,7 @@ fn smooth_order(weights: &[u16]) -> Box<[u32]> {
 }
 
 /// Weights without their common divisor, and rounded where the cycle would be too long.
-fn reduced(weights: &[u16]) -> Vec<u64> {
+fn reduced(weights: &[u32]) -> Vec<u64> {
     let divisor = weights.iter().fold(0, |divisor, weight| gcd(divisor, u64::from(*weight))).max(1);
     let mut weights: Vec<u64> = weights.iter().map(|weight| u64::from(*weight) / divisor).collect();
     let total: u64 = weights.iter().sum();
@@ -156,7 +212,7 @@ const fn gcd(mut a: u64, mut b: u64) -> u64 {
 }
 
 /// SplitMix64: neighbouring numbers in, numbers that look independent out.
-const fn mix(number: u64) -> u64 {
+pub(crate) const fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -221,7 +277,7 @@ mod tests {
 
     #[test]
     fn very_long_cycles_are_rounded_and_nobody_starves() {
-        let weights: Vec<u16> = (0..200).map(|i| 600 + i).chain([1]).collect();
+        let weights: Vec<u32> = (0..200).map(|i| 600 + i).chain([1]).collect();
         let order = smooth_order(&weights);
         assert!(order.len() as u64 <= LONGEST_CYCLE + weights.len() as u64);
         assert!(order.contains(&200));
@@ -241,6 +297,59 @@ mod tests {
         assert!((0..10_000).all(|t| {
             rotation.least_outstanding(t, |_| false).is_some_and(|stub| stub.id != 17)
         }));
+    }
+
+    fn drawn(weights: &[u16], draws: u64, avoid: impl Fn(&Stub) -> bool + Copy) -> Vec<usize> {
+        let rotation = Rotation::new(stubs(weights, &[]));
+        let mut shares = vec![0; weights.len()];
+        for draw in 0..draws {
+            let stub = rotation.at_random(mix(draw), avoid).unwrap();
+            shares[stub.id] += 1;
+        }
+        shares
+    }
+
+    #[test]
+    fn lots_fall_by_weight_and_not_in_turn() {
+        let shares = drawn(&[1, 2, 0, 5], 80_000, |_| false);
+        for (share, expected) in shares.iter().zip([10_000_usize, 20_000, 0, 50_000]) {
+            // Seven standard deviations of the largest.
+            assert!(share.abs_diff(expected) < 1_000, "{shares:?}");
+        }
+        let rotation = Rotation::new(stubs(&[1, 1], &[]));
+        let turns: Vec<usize> = (0..100)
+            .filter_map(|draw| rotation.at_random(mix(draw), |_| false))
+            .map(|stub| stub.id)
+            .collect();
+        let repeats = turns.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        assert!((20..80).contains(&repeats), "{turns:?}");
+    }
+
+    #[test]
+    fn the_share_of_one_to_be_avoided_is_the_others_by_weight() {
+        let shares = drawn(&[6, 1, 3], 40_000, |stub| stub.id == 0);
+        assert_eq!(shares[0], 0);
+        assert!(shares[1].abs_diff(10_000) < 700, "{shares:?}");
+    }
+
+    #[test]
+    fn every_lot_falls_on_somebody() {
+        let rotation = Rotation::new(stubs(&[3, 0, 4], &[]));
+        for random in [0, 1, u64::MAX / 7 * 3, u64::MAX / 7 * 3 + 9, u64::MAX] {
+            assert!(rotation.at_random(random, |_| false).is_some());
+        }
+        assert_eq!(Rotation::<Stub>::new([]).at_random(7, |_| false), None);
+    }
+
+    #[test]
+    fn shares_of_hundredths_are_exact_over_a_cycle() {
+        let three = stubs(&[1, 1, 1], &[]);
+        let rotation = Rotation::with_shares(three.into_iter().zip([100, 100, 25]));
+        let mut shares = [0; 3];
+        for ticket in 0..9 {
+            shares[rotation.in_turn(ticket, |_| false).unwrap().id] += 1;
+        }
+        assert_eq!(shares, [4, 4, 1]);
     }
 
     proptest! {
@@ -290,7 +399,11 @@ mod tests {
         ) {
             let rotation = Rotation::new(stubs(&weights, &[]));
             let avoid = |stub: &Stub| stub.id == tried;
-            let choices = [rotation.in_turn(ticket, avoid), rotation.least_outstanding(ticket, avoid)];
+            let choices = [
+                rotation.in_turn(ticket, avoid),
+                rotation.least_outstanding(ticket, avoid),
+                rotation.at_random(mix(ticket as u64), avoid),
+            ];
             let others = weights.iter().enumerate().any(|(id, w)| *w > 0 && id != tried);
             for chosen in choices {
                 prop_assert_eq!(chosen.is_some(), weights.iter().any(|weight| *weight > 0));

@@ -1,20 +1,17 @@
 //! One target group: its targets, and how one is chosen.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use arc_swap::ArcSwap;
-use parking_lot::Mutex;
-
-use super::balance::Rotation;
 use super::groups::Shared;
+use super::members::Members;
 use super::peer::{Authorities, ClientCertificate, PeerPlan};
-use super::state::{Duty, HealthState, ProbeOutcome, Reason, Thresholds};
-use super::target::{Chosen, Live, NoTarget, Target, TargetKey, Tried};
+use super::state::{Duty, ProbeOutcome, Reason, Thresholds};
+use super::target::{Chosen, NoTarget, Target, TargetKey, Tried};
 use crate::config::diagnostics::Span;
 use crate::config::model::{self, BalancingAlgorithm, Name, Protocol, TargetHost};
 
@@ -53,27 +50,6 @@ pub enum Fault {
     },
 }
 
-/// A target as the admin listener shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TargetStatus {
-    /// As the file has it, `HOST:PORT`.
-    pub target: String,
-    /// Where it is; absent until its name is resolved.
-    pub address: Option<SocketAddr>,
-    /// Its share.
-    pub weight: u16,
-    /// Its state.
-    pub state: HealthState,
-    /// Why, unless it is simply healthy.
-    pub reason: Option<Reason>,
-    /// The status that the last check did not like.
-    pub code: Option<u16>,
-    /// Requests that it is serving now.
-    pub in_flight: u32,
-    /// Requests that it broke off or never took.
-    pub failures: u64,
-}
-
 /// One target group.
 #[derive(Debug)]
 pub struct TargetGroup {
@@ -84,42 +60,13 @@ pub struct TargetGroup {
     members: Arc<Members>,
 }
 
-/// Shared by successive configurations that say the same about the group.
-#[derive(Debug)]
-struct Members {
-    /// Locked while `routing` is replaced, so that an older view never replaces a newer one.
-    registered: Mutex<Vec<Arc<Target>>>,
-    routing: ArcSwap<Routing>,
-    turn: AtomicUsize,
-}
-
-/// Who receives requests at present.
-#[derive(Debug)]
-struct Routing {
-    rotation: Rotation<Arc<Target>>,
-    fail_open: bool,
-}
-
-impl Routing {
-    fn new(registered: &[Arc<Target>], duty: Duty) -> Self {
-        let is_healthy = |target: &&Arc<Target>| {
-            duty == Duty::Unchecked || target.live.health.lock().state() == HealthState::Healthy
-        };
-        let rotation = Rotation::new(registered.iter().filter(is_healthy).cloned());
-        if !rotation.is_empty() {
-            return Self { rotation, fail_open: false };
-        }
-        // No healthy target: ALB sends to all that are registered (alb.md 9.7).
-        Self { rotation: Rotation::new(registered.iter().cloned()), fail_open: true }
-    }
-}
-
 impl TargetGroup {
     pub(crate) fn compile(
         settings: &model::TargetGroup,
         duty: Duty,
         known: Option<&Self>,
         shared: &Shared,
+        now: Instant,
         faults: &mut Vec<Fault>,
     ) -> Self {
         let plans = plan(settings, faults);
@@ -127,17 +74,16 @@ impl TargetGroup {
             let members = Arc::clone(&known.members);
             return Self { settings: settings.clone(), duty, plans, members };
         }
-        let known = known.map(|known| &*known.members);
-        let registered = known.map(|known| known.registered.lock().clone()).unwrap_or_default();
-        let turn = known.map_or(0, |known| known.turn.load(Ordering::Relaxed));
-        let members = Members {
-            routing: ArcSwap::from_pointee(Routing::new(&[], duty)),
-            registered: Mutex::new(registered),
-            turn: AtomicUsize::new(turn),
-        };
+        let members = Members::new(settings, duty, known.map(|known| &*known.members));
         let group = Self { settings: settings.clone(), duty, plans, members: Arc::new(members) };
-        group.register(shared);
+        group.register(shared, now);
         group
+    }
+
+    /// The same group without targets: those that it had are leaving it.
+    pub(crate) fn retire(&self, shared: &Shared, now: Instant) -> Self {
+        let settings = model::TargetGroup { targets: Vec::new(), ..self.settings.clone() };
+        Self::compile(&settings, Duty::Unused, Some(self), shared, now, &mut Vec::new())
     }
 
     /// Whether another configuration means the same group, wherever in the file it stands.
@@ -177,23 +123,27 @@ impl TargetGroup {
     /// Its targets now, when they are to be probed.
     pub(crate) fn checked_targets(&self) -> Vec<Arc<Target>> {
         match self.duty {
-            Duty::Checked => self.members.registered.lock().clone(),
+            Duty::Checked => self.members.targets(),
             Duty::Unchecked | Duty::Unused => Vec::new(),
         }
     }
 
-    /// A healthy target that was not tried; if there is none, a healthy one; if no target is
+    pub(crate) fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// A healthy target that was not tried; if there is none, a healthy one; if too few targets are
     /// healthy, any, by the same order of preference.
     ///
     /// # Errors
     ///
-    /// [`NoTarget`] when the group is empty, or all its targets have weight 0.
+    /// [`NoTarget`] when the group is empty, all its targets have weight 0, or all are busy.
     pub fn choose(&self, tried: &Tried) -> Result<Chosen, NoTarget> {
         self.choose_again(None, tried)
     }
 
-    /// The target that served a client before, if it may receive requests and was not tried; else
-    /// as [`Self::choose`].
+    /// The target that served a client before, if it may receive requests, has room and was not
+    /// tried; else as [`Self::choose`].
     ///
     /// # Errors
     ///
@@ -203,90 +153,79 @@ impl TargetGroup {
         before: Option<TargetKey>,
         tried: &Tried,
     ) -> Result<Chosen, NoTarget> {
-        let routing = self.members.routing.load();
-        let avoid = |target: &Arc<Target>| tried.contains(target);
-        let before = before.and_then(|key| routing.rotation.find(key));
-        let target = before.filter(|target| !avoid(target)).or_else(|| {
-            let turn = self.members.turn.fetch_add(1, Ordering::Relaxed);
-            match self.settings.algorithm {
-                BalancingAlgorithm::RoundRobin => routing.rotation.in_turn(turn, avoid),
-                BalancingAlgorithm::LeastOutstandingRequests => {
-                    routing.rotation.least_outstanding(turn, avoid)
+        let members = &self.members;
+        let chosen = members.place().and_then(|place| {
+            let routing = members.routing.load();
+            let limit = self.settings.limits.requests_per_target;
+            // A request that waited under an older file may still know a target that is over.
+            let avoid = |target: &Arc<Target>| {
+                tried.contains(target) || target.is_full(limit) || target.is_over()
+            };
+            let rotation = &routing.rotation;
+            let before = before.and_then(|key| rotation.find(key));
+            let target = before.filter(|target| !avoid(target)).or_else(|| {
+                let turn = members.turn.fetch_add(1, Ordering::Relaxed);
+                match self.settings.algorithm {
+                    BalancingAlgorithm::RoundRobin => rotation.in_turn(turn, avoid),
+                    BalancingAlgorithm::LeastOutstandingRequests => {
+                        rotation.least_outstanding(turn, avoid)
+                    }
+                    BalancingAlgorithm::WeightedRandom => {
+                        rotation.at_random(members.random(turn), avoid)
+                    }
                 }
-            }
-        });
-        let target = target.ok_or(NoTarget)?;
-        Ok(Chosen::new(Arc::clone(target), routing.fail_open))
-    }
-
-    /// Its targets as the admin listener shows them, and the names that have no address yet.
-    #[must_use]
-    pub fn describe(&self) -> Vec<TargetStatus> {
-        let registered = self.members.registered.lock().clone();
-        let mut described = Vec::new();
-        for configured in &self.settings.targets {
-            let label = label(&configured.host, configured.port);
-            let before = described.len();
-            let same = registered.iter().filter(|target| {
-                target.host == configured.host && target.address.port() == configured.port
             });
-            described.extend(same.map(|target| status(&label, target)));
-            if described.len() == before {
-                described.push(TargetStatus {
-                    target: label,
-                    address: None,
-                    weight: configured.weight,
-                    state: HealthState::Initial,
-                    reason: Some(Reason::RegistrationInProgress),
-                    code: None,
-                    in_flight: 0,
-                    failures: 0,
-                });
+            let mut target = target.ok_or(NoTarget::Absent)?;
+            if !target.take(limit) {
+                // Busy, or just taken by another request.
+                let mut others = rotation.candidates().iter();
+                target = others.find(|other| other.take(limit)).ok_or(NoTarget::Busy)?;
             }
+            Ok(Chosen::new(Arc::clone(target), routing.fail_open, place))
+        });
+        let tally = members.tally();
+        match &chosen {
+            Ok(chosen) if chosen.is_fail_open() => {
+                tally.unhealthy_routing.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(NoTarget::Busy) => {
+                tally.busy.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(_) | Err(NoTarget::Absent) => {}
         }
-        described
+        chosen
     }
 
     /// Registers the targets at their present addresses. One that was registered before at the same
     /// address keeps all that is known about it.
-    pub(crate) fn register(&self, shared: &Shared) {
-        let mut registered = self.members.registered.lock();
-        let known: HashMap<(&TargetHost, SocketAddr), &Arc<Live>> = registered
-            .iter()
-            .map(|target| ((&target.host, target.address), &target.live))
-            .collect();
-        let mut targets = Vec::new();
+    pub(crate) fn register(&self, shared: &Shared, now: Instant) {
+        let mut wanted = Vec::new();
+        let mut plans = Vec::new();
         for (configured, plan) in self.settings.targets.iter().zip(&self.plans) {
             let Some(plan) = plan else { continue };
             for address in addresses(&configured.host, shared) {
                 let address = SocketAddr::new(address, configured.port);
-                let live = known.get(&(&configured.host, address)).copied();
-                targets.push(Arc::new(Target {
-                    host: configured.host.clone(),
-                    address,
-                    weight: configured.weight,
-                    key: TargetKey::of(&configured.host, address),
-                    live: live.map_or_else(|| Live::new(self.duty), Arc::clone),
-                    peer: plan.at(address),
-                }));
+                wanted.push((configured.host.clone(), address));
+                plans.push((configured.weight, plan));
             }
         }
-        drop(known);
-        self.members.routing.store(Arc::new(Routing::new(&targets, self.duty)));
-        *registered = targets;
+        self.members.register(now, &wanted, &plans);
     }
 
     /// Takes charge of its targets' health.
-    pub(crate) fn adopt(&self, shared: &Shared) {
-        for target in &*self.members.registered.lock() {
-            target.live.health.lock().assign(self.duty);
-        }
-        self.reroute();
+    pub(crate) fn adopt(&self, shared: &Shared, now: Instant) {
+        self.members.adopt(now);
         shared.note_change();
     }
 
     /// Takes in the outcome of a probe of one of its targets.
-    pub(crate) fn record(&self, target: &Target, outcome: ProbeOutcome, shared: &Shared) {
+    pub(crate) fn record(
+        &self,
+        target: &Target,
+        outcome: ProbeOutcome,
+        shared: &Shared,
+        now: Instant,
+    ) {
         let thresholds = Thresholds {
             healthy: self.settings.health_check.healthy_threshold,
             unhealthy: self.settings.health_check.unhealthy_threshold,
@@ -298,7 +237,7 @@ impl TargetGroup {
         let Some(transition) = transition else { return };
         tracing::info!(
             target_group = %self.name(),
-            target = %label(&target.host, target.address.port()),
+            target = %target.host.label(target.address.port()),
             address = %target.address,
             from = %transition.from,
             to = %transition.to,
@@ -307,23 +246,14 @@ impl TargetGroup {
             "target health changed"
         );
         let was_open = self.members.routing.load().fail_open;
-        let is_open = self.reroute();
+        let is_open = self.members.note_transition(target, transition, now);
         if is_open && !was_open {
             tracing::warn!(
                 target_group = %self.name(),
-                "no target is healthy: requests go to all of them"
+                "too few targets are healthy: requests go to all of them"
             );
         }
         shared.note_change();
-    }
-
-    /// Works out anew who receives requests; true when the group fails open.
-    fn reroute(&self) -> bool {
-        let registered = self.members.registered.lock();
-        let routing = Routing::new(&registered, self.duty);
-        let fail_open = routing.fail_open;
-        self.members.routing.store(Arc::new(routing));
-        fail_open
     }
 }
 
@@ -358,26 +288,5 @@ fn addresses(host: &TargetHost, shared: &Shared) -> Vec<IpAddr> {
     match host {
         TargetHost::Address(address) => vec![*address],
         TargetHost::Name(name) => shared.names.lock().get(name).cloned().unwrap_or_default(),
-    }
-}
-
-fn label(host: &TargetHost, port: u16) -> String {
-    match host {
-        TargetHost::Address(address) => SocketAddr::new(*address, port).to_string(),
-        TargetHost::Name(name) => format!("{name}:{port}"),
-    }
-}
-
-fn status(label: &str, target: &Target) -> TargetStatus {
-    let health = *target.live.health.lock();
-    TargetStatus {
-        target: label.to_owned(),
-        address: Some(target.address),
-        weight: target.weight,
-        state: health.state(),
-        reason: health.reason(),
-        code: health.code(),
-        in_flight: target.in_flight(),
-        failures: target.failures(),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ use super::group::{Fault, TargetGroup};
 use super::resolve;
 use super::state::{Duty, HealthState};
 use super::target::{Chosen, NoTarget, TargetKey, Tried};
+use crate::clock;
 use crate::config::model::{Action, Config, GroupIndex, Name, TargetHost};
 
 /// What all configurations of this process share.
@@ -32,6 +34,8 @@ impl Shared {
 #[derive(Debug, Default)]
 pub struct TargetGroups {
     groups: Box<[Arc<TargetGroup>]>,
+    /// Groups that the file has no more, while their last requests may go on.
+    retired: Box<[Arc<TargetGroup>]>,
     faults: Vec<Fault>,
     pub(crate) shared: Arc<Shared>,
 }
@@ -39,17 +43,22 @@ pub struct TargetGroups {
 impl TargetGroups {
     /// Compiles the groups of `config`. A target that `previous` has in a group of the same name and
     /// at the same address keeps its health and its count of requests in flight; a group whose
-    /// settings did not change keeps its turn too; a name keeps its addresses.
+    /// settings did not change keeps its turn too; a name keeps its addresses. Targets that are not
+    /// in the file any more are deregistered.
     ///
     /// Reads the files of trusted authorities. A target that cannot be connected to as the file
     /// demands is not connected to at all, and is told by [`Self::faults`].
     #[must_use]
     pub fn compile(config: &Config, previous: Option<&Self>) -> Self {
+        Self::compile_at(config, previous, clock::monotonic())
+    }
+
+    pub(crate) fn compile_at(config: &Config, previous: Option<&Self>, now: Instant) -> Self {
         let shared = previous.map_or_else(Arc::default, |previous| Arc::clone(&previous.shared));
         let known: BTreeMap<&str, &TargetGroup> = previous
-            .map(|previous| previous.groups.iter().map(|group| (&**group.name(), &**group)))
             .into_iter()
-            .flatten()
+            .flat_map(Self::all)
+            .map(|group| (&**group.name(), &**group))
             .collect();
         let used = used_groups(config);
         let mut faults = Vec::new();
@@ -60,10 +69,16 @@ impl TargetGroups {
                 (true, true) => Duty::Checked,
             };
             let known = known.get(&*settings.name).copied();
-            Arc::new(TargetGroup::compile(settings, duty, known, &shared, &mut faults))
+            Arc::new(TargetGroup::compile(settings, duty, known, &shared, now, &mut faults))
         });
-        let groups = groups.collect();
-        Self { groups, faults, shared }
+        let groups: Box<[Arc<TargetGroup>]> = groups.collect();
+        let is_kept = |name: &str| groups.iter().any(|group| **group.name() == *name);
+        let retired = known.iter().filter(|(name, _)| !is_kept(name)).map(|(_, group)| *group);
+        let retired = retired
+            .map(|group| Arc::new(group.retire(&shared, now)))
+            .filter(|group| !group.members().leaving().is_empty())
+            .collect();
+        Self { groups, retired, faults, shared }
     }
 
     /// Why some targets will refuse every request: what the file demands of connections to them
@@ -85,7 +100,7 @@ impl TargetGroups {
         before: Option<TargetKey>,
         tried: &Tried,
     ) -> Result<Chosen, NoTarget> {
-        self.groups.get(group.0).ok_or(NoTarget)?.choose_again(before, tried)
+        self.groups.get(group.0).ok_or(NoTarget::Absent)?.choose_again(before, tried)
     }
 
     /// A target of a group for a request that `tried` others before.
@@ -94,7 +109,7 @@ impl TargetGroups {
     ///
     /// [`NoTarget`] when the group has none: ALB's 503.
     pub fn choose(&self, group: GroupIndex, tried: &Tried) -> Result<Chosen, NoTarget> {
-        self.groups.get(group.0).ok_or(NoTarget)?.choose(tried)
+        self.groups.get(group.0).ok_or(NoTarget::Absent)?.choose(tried)
     }
 
     /// Looks up the names that have no addresses yet, each for a few seconds at most. Awaited before
@@ -109,14 +124,25 @@ impl TargetGroups {
         &self.groups
     }
 
+    /// The groups, and those that the file has no more.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<TargetGroup>> {
+        self.groups.iter().chain(&self.retired)
+    }
+
     /// How many targets of each group are in each state.
     #[must_use]
     pub fn count_by_state(&self) -> Vec<(String, &'static str, u64)> {
+        let now = clock::monotonic();
         let mut counts = Vec::new();
-        for group in &self.groups {
+        for (place, group) in self.all().enumerate() {
+            let is_retired = place >= self.groups.len();
             let states: Vec<HealthState> =
-                group.describe().into_iter().map(|target| target.state).collect();
+                group.describe(now).into_iter().map(|target| target.state).collect();
             for state in HealthState::ALL {
+                // Of a group that the file has no more, zeros would look like an outage.
+                if is_retired && state != HealthState::Draining {
+                    continue;
+                }
                 let count = states.iter().filter(|other| **other == state).count();
                 counts.push((group.name().to_string(), state.as_str(), count as u64));
             }
@@ -144,7 +170,7 @@ impl TargetGroups {
         for group in &self.groups {
             let has_it = |host: &TargetHost| matches!(host, TargetHost::Name(n) if **n == *name);
             if group.settings().targets.iter().any(|target| has_it(&target.host)) {
-                group.register(&self.shared);
+                group.register(&self.shared, clock::monotonic());
             }
         }
         self.shared.note_change();
@@ -153,9 +179,23 @@ impl TargetGroups {
     /// Called once these groups are in force: until then, the health of targets that they share
     /// with the groups before is not theirs to change.
     pub(crate) fn adopt(&self) {
+        let now = clock::monotonic();
         for group in &self.groups {
-            group.adopt(&self.shared);
+            group.adopt(&self.shared, now);
         }
+    }
+
+    /// What time changes. Gives the targets whose last requests are to be cut.
+    pub(crate) fn tune(&self, now: Instant) -> Vec<u64> {
+        let mut over = Vec::new();
+        let mut is_changed = false;
+        for group in self.all() {
+            is_changed |= group.members().tune(now, &mut over);
+        }
+        if is_changed {
+            self.shared.note_change();
+        }
+        over
     }
 }
 

@@ -1,7 +1,7 @@
 //! One health check: a request over a connection of its own, with the TLS settings of traffic.
 //!
-//! HTTP groups get a GET (alb.md 9.6). gRPC groups get a call without a message, and what counts is
-//! `grpc-status`: that is the matcher's values below 100, or 12 (unimplemented), ALB's default.
+//! HTTP groups get a GET (alb.md 9.6). gRPC groups get a call without a message, and what the
+//! matcher judges is `grpc-status`.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -17,6 +17,8 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
 
+use super::failure::Cause;
+use super::peer::{Phase, classify};
 use super::state::ProbeOutcome;
 use super::target::Target;
 use crate::config::model::{Protocol, ProtocolVersion, TargetGroup};
@@ -32,8 +34,11 @@ const MOST_INTERIM: usize = 8;
 /// A gRPC message of no bytes: not compressed, length 0.
 const EMPTY_MESSAGE: &[u8] = &[0, 0, 0, 0, 0];
 
-/// `unimplemented`: what a gRPC server says about a method that it does not have.
-const GRPC_UNIMPLEMENTED: u16 = 12;
+/// An answer of a gRPC target that says nothing about the call.
+const NO_GRPC_STATUS: ErrorType = ErrorType::Custom("NoGrpcStatus");
+
+/// Why there is no status: what that means, and the error itself.
+type Failure = (ProbeOutcome, Box<Error>);
 
 /// Makes connections for health checks. They are neither taken from a pool nor given back to one.
 #[derive(Default)]
@@ -48,42 +53,58 @@ impl Probe {
         let check = &group.health_check;
         match tokio::time::timeout(check.timeout, self.ask(group, target)).await {
             Err(_) => ProbeOutcome::TimedOut,
-            Ok(Err(error)) => {
+            Ok(Err((outcome, error))) => {
                 tracing::debug!(
                     target_group = %group.name, address = %target.address(), %error,
                     "health check failed"
                 );
-                ProbeOutcome::Failed
+                outcome
             }
-            Ok(Ok(code)) if matches(group, code) => ProbeOutcome::Passed,
+            Ok(Ok(code)) if check.matcher.iter().any(|range| range.contains(&code)) => {
+                ProbeOutcome::Passed(code)
+            }
             Ok(Ok(code)) => ProbeOutcome::Mismatch(code),
         }
     }
 
     /// The status that the target answers with.
-    async fn ask(&self, group: &TargetGroup, target: &Target) -> Result<u16> {
-        let port = group.health_check.port.unwrap_or(target.address().port());
-        let peer = target.peer.at_port(port);
-        let address = SocketAddr::new(target.address().ip(), port);
+    async fn ask(&self, group: &TargetGroup, target: &Target) -> std::result::Result<u16, Failure> {
+        let address = target.checked_at(group.health_check.port);
+        let peer = target.peer.at_port(address.port());
         let connector = self.connector.get_or_init(|| TransportConnector::new(None));
-        let stream = connector.new_stream(peer.peer()).await?;
-        let request = request(group, address)?;
-        match group.protocol_version {
-            ProtocolVersion::Http1 => ask_http1(stream, peer.peer(), request).await,
-            ProtocolVersion::Http2 => ask_http2(stream, request).await,
-            ProtocolVersion::Grpc => ask_grpc(stream, request).await,
-        }
+        let stream = connector.new_stream(peer.peer()).await.map_err(while_connecting)?;
+        let answer = async {
+            let request = request(group, address)?;
+            match group.protocol_version {
+                ProtocolVersion::Http1 => ask_http1(stream, peer.peer(), request).await,
+                ProtocolVersion::Http2 => ask_http2(stream, request).await,
+                ProtocolVersion::Grpc => ask_grpc(stream, request).await,
+            }
+        };
+        answer.await.map_err(while_asking)
     }
 }
 
-/// Whether a status passes.
-fn matches(group: &TargetGroup, code: u16) -> bool {
-    let matcher = &group.health_check.matcher;
-    let says_grpc = matcher.iter().any(|range| *range.start() < 100);
-    if group.protocol_version == ProtocolVersion::Grpc && !says_grpc {
-        return code == GRPC_UNIMPLEMENTED;
-    }
-    matcher.iter().any(|range| range.contains(&code))
+fn while_connecting(error: Box<Error>) -> Failure {
+    let outcome = match classify(&error, Phase::Connecting) {
+        Some(Cause::Exhausted) => ProbeOutcome::Internal,
+        Some(Cause::ConnectTimeout) => ProbeOutcome::TimedOut,
+        Some(Cause::TlsFailed) => ProbeOutcome::Failed,
+        _ => ProbeOutcome::Reset,
+    };
+    (outcome, error)
+}
+
+fn while_asking(error: Box<Error>) -> Failure {
+    let outcome = match &error.etype {
+        kind if *kind == NO_GRPC_STATUS => ProbeOutcome::NoGrpcStatus,
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => ProbeOutcome::TimedOut,
+        ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed => {
+            ProbeOutcome::Reset
+        }
+        _ => ProbeOutcome::Failed,
+    };
+    (outcome, error)
 }
 
 fn request(group: &TargetGroup, address: SocketAddr) -> Result<Box<RequestHeader>> {
@@ -167,7 +188,7 @@ async fn ask_grpc(stream: Stream, request: Box<RequestHeader>) -> Result<u16> {
     let trailers = session.read_trailers().await?;
     trailers
         .and_then(|trailers| grpc_status(&trailers))
-        .ok_or_else(|| Error::explain(ErrorType::H2Error, "an answer without grpc-status"))
+        .ok_or_else(|| Error::explain(NO_GRPC_STATUS, "an answer without grpc-status"))
 }
 
 fn grpc_status(headers: &HeaderMap) -> Option<u16> {
@@ -197,4 +218,31 @@ async fn drain(session: &mut Http2Session) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::model::TargetTls;
+
+    #[test]
+    fn a_check_names_the_address_and_the_port_unless_it_is_the_protocol_s_own() {
+        let tls = TargetTls {
+            verify: true,
+            server_name: None,
+            authorities: None,
+            client_certificate: None,
+        };
+        let https = Protocol::Https(tls);
+        for (protocol, address, expected) in [
+            (&Protocol::Http, "10.0.0.1:80", "10.0.0.1"),
+            (&Protocol::Http, "10.0.0.1:8080", "10.0.0.1:8080"),
+            (&https, "10.0.0.1:443", "10.0.0.1"),
+            (&https, "10.0.0.1:8443", "10.0.0.1:8443"),
+            (&Protocol::Http, "[2001:db8::1]:80", "[2001:db8::1]"),
+            (&https, "[2001:db8::1]:8443", "[2001:db8::1]:8443"),
+        ] {
+            assert_eq!(host(protocol, address.parse().unwrap()), expected);
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::sync::watch;
@@ -16,7 +16,9 @@ use super::schedule::{Schedule, Wanted};
 use super::state::ProbeOutcome;
 use super::target::Target;
 use super::{NOTICE, ended};
-use crate::clock;
+use crate::clock::{self, UnixMillis};
+use crate::config::model::{Protocol, ProtocolVersion};
+use crate::telemetry::health_check_log::HealthCheck;
 
 /// Checks at the same time. More wait for their turn.
 const AT_ONCE: usize = 64;
@@ -27,6 +29,7 @@ const SPREAD: Duration = Duration::from_secs(1);
 /// Checks targets until `shutdown` says true.
 pub(super) async fn keep_checked(
     current: &(impl Fn() -> Arc<TargetGroups> + Sync),
+    log: &(impl Fn(&HealthCheck<'_>) + Sync),
     mut shutdown: watch::Receiver<bool>,
 ) {
     let mut prober = Prober::new(current());
@@ -38,7 +41,11 @@ pub(super) async fn keep_checked(
         let wake = prober.wake_at(now);
         tokio::select! {
             () = ended(&mut shutdown) => return,
-            Some(done) = prober.running.join_next() => prober.finish(done.ok()),
+            Some(done) = prober.running.join_next() => {
+                if let Ok(done) = done {
+                    prober.finish(&done, log);
+                }
+            }
             Ok(()) = changes.changed() => prober.reconcile(),
             () = tokio::time::sleep_until(wake.into()) => {}
         }
@@ -66,10 +73,18 @@ impl Check {
     }
 }
 
+/// A check that has ended.
+struct Done {
+    id: u64,
+    began: UnixMillis,
+    took: Duration,
+    outcome: ProbeOutcome,
+}
+
 struct Prober {
     groups: Arc<TargetGroups>,
     schedule: Schedule<Check>,
-    running: JoinSet<(u64, ProbeOutcome)>,
+    running: JoinSet<Done>,
     probe: Arc<Probe>,
     /// Replicas that were started together must not check in step.
     dice: RandomState,
@@ -111,21 +126,24 @@ impl Prober {
         self.schedule.reconcile(clock::monotonic(), wanted, Check::is_same, delay);
     }
 
-    fn start_due(&mut self, now: std::time::Instant) {
+    fn start_due(&mut self, now: Instant) {
         while self.running.len() < AT_ONCE {
             let Some((id, check)) = self.schedule.take_due(now) else { return };
             let probe = Arc::clone(&self.probe);
             self.running.spawn(async move {
+                let (began, start) = (clock::wall(), clock::monotonic());
                 let outcome = probe.outcome(check.group.settings(), &check.target);
                 // A target must not end its own checks, whatever it makes the HTTP engine do.
                 let outcome = AssertUnwindSafe(outcome).catch_unwind().await;
-                (id, outcome.unwrap_or(ProbeOutcome::Failed))
+                let outcome = outcome.unwrap_or(ProbeOutcome::Failed);
+                let took = clock::monotonic().saturating_duration_since(start);
+                Done { id, began, took, outcome }
             });
         }
     }
 
     /// When something has to be started, or the file may have been reloaded.
-    fn wake_at(&self, now: std::time::Instant) -> std::time::Instant {
+    fn wake_at(&self, now: Instant) -> Instant {
         let notice = now + NOTICE;
         match self.schedule.next_due() {
             Some(due) if self.running.len() < AT_ONCE => due.min(notice),
@@ -133,11 +151,26 @@ impl Prober {
         }
     }
 
-    fn finish(&mut self, done: Option<(u64, ProbeOutcome)>) {
-        let Some((id, outcome)) = done else { return };
+    fn finish(&mut self, done: &Done, log: &(impl Fn(&HealthCheck<'_>) + Sync)) {
         // By the group that is in force now, which may be a later one than the check began with.
-        if let Some(check) = self.schedule.finish(id) {
-            check.group.record(&check.target, outcome, &self.groups.shared);
-        }
+        let Some(check) = self.schedule.finish(done.id) else { return };
+        let settings = check.group.settings();
+        let is_grpc = settings.protocol_version == ProtocolVersion::Grpc;
+        log(&HealthCheck {
+            kind: match (settings.protocol_version, &settings.protocol) {
+                (ProtocolVersion::Grpc, _) => "grpc",
+                (ProtocolVersion::Http2, _) => "h2",
+                (ProtocolVersion::Http1, Protocol::Https(_)) => "https",
+                (ProtocolVersion::Http1, Protocol::Http) => "http",
+            },
+            time: done.began,
+            latency: done.took,
+            target: check.target.checked_at(settings.health_check.port),
+            target_group: &settings.name,
+            status_code: done.outcome.status(),
+            reason: done.outcome.log_reason(is_grpc),
+        });
+        let now = clock::monotonic();
+        check.group.record(&check.target, done.outcome, &self.groups.shared, now);
     }
 }

@@ -1,10 +1,13 @@
 //! The health of one target as ALB has it: probe outcomes in, transitions out.
 //!
+//! Of ALB's reasons these cannot occur here: `Target.NotRegistered` (what is not registered is not
+//! shown), `Target.InvalidState` (of EC2 instances) and `Target.IpUnusable`.
+//!
 //! Pure: no clock, no socket, no lock. Only probes change it; failures of ordinary requests do not.
 
 use std::fmt;
 
-/// ALB's target health states, less those of deregistration.
+/// ALB's target health states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HealthState {
     /// Not judged yet. Receives requests only while the group fails open.
@@ -17,12 +20,20 @@ pub enum HealthState {
     Unused,
     /// Health checks are off; counts as healthy.
     Unavailable,
+    /// It left the file, or its name's answer, and ends the requests that it has.
+    Draining,
 }
 
 impl HealthState {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Initial, Self::Healthy, Self::Unhealthy, Self::Unused, Self::Unavailable];
+    pub const ALL: [Self; 6] = [
+        Self::Initial,
+        Self::Healthy,
+        Self::Unhealthy,
+        Self::Unused,
+        Self::Unavailable,
+        Self::Draining,
+    ];
 
     /// AWS's word for it.
     #[must_use]
@@ -33,6 +44,7 @@ impl HealthState {
             Self::Unhealthy => "unhealthy",
             Self::Unused => "unused",
             Self::Unavailable => "unavailable",
+            Self::Draining => "draining",
         }
     }
 }
@@ -50,6 +62,8 @@ pub enum Reason {
     RegistrationInProgress,
     /// Checks are running, none has passed.
     InitialHealthChecking,
+    /// The last check failed for a reason of our own, such as no descriptor. It counts for nothing.
+    InternalError,
     /// The status was not in the matcher.
     ResponseCodeMismatch,
     /// The check did not end in time.
@@ -60,6 +74,8 @@ pub enum Reason {
     NotInUse,
     /// `health_check: { enabled: false }`.
     HealthCheckDisabled,
+    /// It is draining.
+    DeregistrationInProgress,
 }
 
 impl Reason {
@@ -69,11 +85,13 @@ impl Reason {
         match self {
             Self::RegistrationInProgress => "Elb.RegistrationInProgress",
             Self::InitialHealthChecking => "Elb.InitialHealthChecking",
+            Self::InternalError => "Elb.InternalError",
             Self::ResponseCodeMismatch => "Target.ResponseCodeMismatch",
             Self::Timeout => "Target.Timeout",
             Self::FailedHealthChecks => "Target.FailedHealthChecks",
             Self::NotInUse => "Target.NotInUse",
             Self::HealthCheckDisabled => "Target.HealthCheckDisabled",
+            Self::DeregistrationInProgress => "Target.DeregistrationInProgress",
         }
     }
 }
@@ -81,23 +99,30 @@ impl Reason {
 /// What one probe found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProbeOutcome {
-    /// The status is in the matcher.
-    Passed,
+    /// This status, which is in the matcher.
+    Passed(u16),
     /// It is not: this one came.
     Mismatch(u16),
     /// Out of time.
     TimedOut,
-    /// No connection, no TLS, or no HTTP.
+    /// The connection was refused or reset.
+    Reset,
+    /// No TLS, or no HTTP.
     Failed,
+    /// gRPC: an answer without `grpc-status`.
+    NoGrpcStatus,
+    /// Our own fault: says nothing about the target.
+    Internal,
 }
 
 impl ProbeOutcome {
     const fn reason(self) -> Option<Reason> {
         match self {
-            Self::Passed => None,
+            Self::Passed(_) => None,
             Self::Mismatch(_) => Some(Reason::ResponseCodeMismatch),
             Self::TimedOut => Some(Reason::Timeout),
-            Self::Failed => Some(Reason::FailedHealthChecks),
+            Self::Reset | Self::Failed | Self::NoGrpcStatus => Some(Reason::FailedHealthChecks),
+            Self::Internal => Some(Reason::InternalError),
         }
     }
 
@@ -105,6 +130,28 @@ impl ProbeOutcome {
         match self {
             Self::Mismatch(code) => Some(code),
             _ => None,
+        }
+    }
+
+    /// The status that came, good or bad.
+    pub(crate) const fn status(self) -> Option<u16> {
+        match self {
+            Self::Passed(code) | Self::Mismatch(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The reason code in ALB's health-check log (alb.md 11.6); none when it passed.
+    pub(crate) const fn log_reason(self, is_grpc: bool) -> Option<&'static str> {
+        match self {
+            Self::Passed(_) => None,
+            Self::Mismatch(_) if is_grpc => Some("GRPCUnexpectedStatus"),
+            Self::Mismatch(_) => Some("ResponseCodeMismatch"),
+            Self::TimedOut => Some("TimedOut"),
+            Self::Reset => Some("ConnectionReset"),
+            Self::Failed => Some("TargetError"),
+            Self::NoGrpcStatus => Some("GRPCStatusHeaderEmpty"),
+            Self::Internal => Some("InternalError"),
         }
     }
 }
@@ -187,7 +234,13 @@ impl Health {
         thresholds: Thresholds,
     ) -> Option<Transition> {
         let from = self.state;
-        let passed = outcome == ProbeOutcome::Passed;
+        if outcome == ProbeOutcome::Internal {
+            if matches!(from, HealthState::Initial | HealthState::Unhealthy) {
+                (self.reason, self.code) = (outcome.reason(), None);
+            }
+            return None;
+        }
+        let passed = matches!(outcome, ProbeOutcome::Passed(_));
         let limit = match (from, passed) {
             // The first pass is enough for a target that was never judged.
             (HealthState::Initial, true) => 1,
@@ -204,7 +257,9 @@ impl Health {
                 return None;
             }
             // A probe that was under way when the checks were turned off.
-            (HealthState::Unused | HealthState::Unavailable, _) => return None,
+            (HealthState::Unused | HealthState::Unavailable | HealthState::Draining, _) => {
+                return None;
+            }
         };
         self.contrary = self.contrary.saturating_add(1);
         if self.contrary < limit {
@@ -235,7 +290,21 @@ mod tests {
         health
     }
 
-    use ProbeOutcome::{Failed, Mismatch, Passed, TimedOut};
+    use ProbeOutcome::{Failed, Internal, Mismatch, TimedOut};
+
+    #[allow(non_upper_case_globals)]
+    const Passed: ProbeOutcome = ProbeOutcome::Passed(200);
+
+    #[test]
+    fn a_fault_of_our_own_counts_neither_for_nor_against_a_target() {
+        let health = after(&[Passed, Failed, Internal, Internal]);
+        assert_eq!((health.state(), health.reason()), (HealthState::Healthy, None));
+        assert_eq!(after(&[Passed, Failed, Internal, Failed]).state(), HealthState::Unhealthy);
+        let unjudged = after(&[Internal, Internal, Internal]);
+        assert_eq!(unjudged.state(), HealthState::Initial);
+        assert_eq!(unjudged.reason(), Some(Reason::InternalError));
+        assert_eq!(after(&[Internal, Passed]).reason(), None);
+    }
 
     #[test]
     fn first_pass_makes_a_new_target_healthy() {

@@ -3,12 +3,16 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use super::anomaly::Sample;
 use super::balance::Candidate;
+use super::limits::{Place, add_within};
 use super::peer::PreparedPeer;
+use super::standing::Standing;
 use super::state::{Duty, Health};
 use crate::config;
 use crate::config::model::TargetHost;
@@ -23,18 +27,40 @@ pub(crate) struct Live {
     pub(crate) id: u64,
     /// Only probes and compilation lock it, never a request.
     pub(crate) health: Mutex<Health>,
+    /// The same holds of it, but for the request that gets a target ejected.
+    pub(crate) standing: Mutex<Standing>,
+    /// Failures in a row.
+    pub(crate) failing: AtomicU32,
+    /// It left the file, and the time for its last requests is over.
+    pub(crate) is_over: AtomicBool,
     in_flight: AtomicU32,
     failures: AtomicU64,
+    /// Requests that ended, and those that ended in a failure or a 5xx.
+    requests: AtomicU64,
+    bad_requests: AtomicU64,
 }
 
 impl Live {
-    pub(crate) fn new(duty: Duty) -> Arc<Self> {
+    pub(crate) fn new(duty: Duty, standing: Standing) -> Arc<Self> {
         Arc::new(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             health: Mutex::new(Health::new(duty)),
+            standing: Mutex::new(standing),
+            failing: AtomicU32::new(0),
+            is_over: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
             failures: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            bad_requests: AtomicU64::new(0),
         })
+    }
+
+    /// How its requests ended so far.
+    pub(crate) fn sample(&self) -> Sample {
+        Sample {
+            requests: self.requests.load(Ordering::Relaxed),
+            failures: self.bad_requests.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -77,6 +103,17 @@ impl Target {
         self.address
     }
 
+    /// Unique in this process; never 0.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.live.id
+    }
+
+    /// Where its health is asked for: perhaps at another port.
+    pub(crate) fn checked_at(&self, port: Option<u16>) -> SocketAddr {
+        SocketAddr::new(self.address.ip(), port.unwrap_or(self.address.port()))
+    }
+
     /// Requests that it is serving now.
     #[must_use]
     pub fn in_flight(&self) -> u32 {
@@ -84,10 +121,25 @@ impl Target {
     }
 
     /// Requests that it did not serve properly, or at all, since it is known. Health is judged by
-    /// probes alone; this is for people, and for whoever sorts out the odd target later.
+    /// probes alone; this is for people.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.live.failures.load(Ordering::Relaxed)
+    }
+
+    /// It left the file, and the time for its last requests is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.live.is_over.load(Ordering::Relaxed)
+    }
+
+    /// Whether it serves as many requests as it may.
+    pub(crate) fn is_full(&self, limit: Option<u32>) -> bool {
+        limit.is_some_and(|limit| self.in_flight() >= limit)
+    }
+
+    /// Counts one more request in flight, unless that is one too many.
+    pub(crate) fn take(&self, limit: Option<u32>) -> bool {
+        add_within(&self.live.in_flight, limit)
     }
 }
 
@@ -115,22 +167,32 @@ impl Candidate for Arc<Target> {
     }
 }
 
-/// The group has no target that may receive requests: 503.
+/// Why nobody takes a request: 503 in either case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the target group has no target that may receive requests")]
-pub struct NoTarget;
+pub enum NoTarget {
+    /// The group is empty, or all its targets have weight 0.
+    #[error("the target group has no target that may receive requests")]
+    Absent,
+    /// Targets, or the group, have as many requests as the file allows.
+    #[error("the targets have as many requests as they may")]
+    Busy,
+}
 
 /// A target that serves a request. While it is held, the request counts as in flight there.
 #[derive(Debug)]
 pub struct Chosen {
     target: Arc<Target>,
     fail_open: bool,
+    /// Whether the request was counted as one that ended, and then as one that ended badly.
+    counted_as_bad: Option<bool>,
+    /// In groups with limits or ejection only.
+    place: Option<Place>,
 }
 
 impl Chosen {
-    pub(crate) fn new(target: Arc<Target>, fail_open: bool) -> Self {
-        target.live.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self { target, fail_open }
+    /// For a request that [`Target::take`] counted.
+    pub(crate) const fn new(target: Arc<Target>, fail_open: bool, place: Option<Place>) -> Self {
+        Self { target, fail_open, counted_as_bad: None, place }
     }
 
     /// The target.
@@ -145,15 +207,60 @@ impl Chosen {
         self.target.address
     }
 
-    /// It was chosen although no target of the group is healthy (`UnhealthyRoutingRequestCount`).
+    /// It was chosen although too few targets of the group are healthy
+    /// (`UnhealthyRoutingRequestCount`).
     #[must_use]
     pub const fn is_fail_open(&self) -> bool {
         self.fail_open
     }
 
+    /// The target left the file and had its time to end what it was doing: the request is to be
+    /// cut.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.target.is_over()
+    }
+
+    /// Notes that there is a connection to the target.
+    pub fn connected(&mut self) {
+        if let Some(place) = &mut self.place {
+            place.connected();
+        }
+    }
+
+    /// Notes the status that the target answered with.
+    pub fn answered(&mut self, status: u16, now: Instant) {
+        let is_bad = status >= 500;
+        self.count(is_bad);
+        self.judge(is_bad, now);
+    }
+
     /// Notes that the target did not serve the request.
-    pub fn failed(&self) {
+    pub fn failed(&mut self, now: Instant) {
         self.target.live.failures.fetch_add(1, Ordering::Relaxed);
+        self.count(true);
+        self.judge(true, now);
+    }
+
+    fn count(&mut self, is_bad: bool) {
+        let live = &self.target.live;
+        if self.counted_as_bad.is_none() {
+            live.requests.fetch_add(1, Ordering::Relaxed);
+        }
+        if is_bad && self.counted_as_bad != Some(true) {
+            live.bad_requests.fetch_add(1, Ordering::Relaxed);
+        }
+        self.counted_as_bad = Some(is_bad || self.counted_as_bad == Some(true));
+    }
+
+    fn judge(&self, is_bad: bool, now: Instant) {
+        let Some(place) = &self.place else { return };
+        let failing = &self.target.live.failing;
+        if is_bad {
+            place.members().note_failure(&self.target, now);
+        } else if failing.load(Ordering::Relaxed) != 0 {
+            failing.store(0, Ordering::Relaxed);
+        }
     }
 }
 

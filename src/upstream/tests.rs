@@ -2,7 +2,10 @@
 
 mod again;
 mod encrypted;
+mod histories;
+mod leaving;
 mod names;
+mod shares;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -62,7 +65,7 @@ impl World {
         let current = Arc::new(ArcSwap::from_pointee(TargetGroups::compile(config, None)));
         let (shutdown, stop) = watch::channel(false);
         let groups = Arc::clone(&current);
-        let kept = tokio::spawn(super::keep(move || groups.load_full(), stop));
+        let kept = tokio::spawn(super::keep(move || groups.load_full(), |_| {}, |_| {}, stop));
         Self { current, shutdown, kept }
     }
 
@@ -104,7 +107,7 @@ impl World {
 }
 
 fn describe(groups: &TargetGroups) -> Vec<TargetStatus> {
-    groups.groups().first().unwrap().describe()
+    groups.groups().first().unwrap().describe(crate::clock::monotonic())
 }
 
 /// A target that answers every request as it is told at the moment.
@@ -377,8 +380,8 @@ fn weight_0_receives_nothing_even_when_all_fail() {
         assert_eq!(groups.choose(GROUP, &tried).unwrap().address().port(), 2);
     }
     let none = TargetGroups::compile(&config("{ targets: [] }"), None);
-    assert_eq!(none.choose(GROUP, &Tried::default()).map(drop), Err(NoTarget));
-    assert_eq!(none.choose(GroupIndex(9), &Tried::default()).map(drop), Err(NoTarget));
+    assert_eq!(none.choose(GROUP, &Tried::default()).map(drop), Err(NoTarget::Absent));
+    assert_eq!(none.choose(GroupIndex(9), &Tried::default()).map(drop), Err(NoTarget::Absent));
 }
 
 #[test]
@@ -406,10 +409,10 @@ fn a_retry_goes_to_another_target() {
 fn requests_in_flight_are_counted_while_they_last() {
     let groups = TargetGroups::compile(&config("{ targets: [127.0.0.1:1] }"), None);
     let in_flight = || describe(&groups)[0].in_flight;
-    let one = groups.choose(GROUP, &Tried::default()).unwrap();
+    let mut one = groups.choose(GROUP, &Tried::default()).unwrap();
     let two = groups.choose(GROUP, &Tried::default()).unwrap();
     assert_eq!(in_flight(), 2);
-    one.failed();
+    one.failed(crate::clock::monotonic());
     drop(one);
     assert_eq!((in_flight(), describe(&groups)[0].failures), (1, 1));
     drop(two);

@@ -124,7 +124,7 @@ fn no_secret_is_in_any_page_or_log() {
     reload(&gateway, Some("Bearer an-attempt"));
     reload(&gateway, Some(&format!("Bearer {TOKEN}")));
     gateway.wait_log(&["\"reloaded\""]);
-    for path in ["/", "/readyz?verbose", "/metrics", "/keys", "/config", "/denials"] {
+    for path in ["/", "/readyz?verbose", "/metrics", "/keys", "/config", "/targets", "/denials"] {
         let answer = gateway.ask_admin(path);
         assert_eq!(answer.status, 200, "{path}");
         let text = answer.text();
@@ -203,7 +203,7 @@ fn beyond_loopback_what_tells_about_users_needs_the_token_and_health_does_not() 
         with_token(&issuer, &target).replace("{ address: 127.0.0.1:0,", "{ address: 0.0.0.0:0,");
     let gateway = Start::with(&yaml).env("ADMIN_TOKEN", TOKEN).run();
     let bearer = format!("Bearer {TOKEN}");
-    for path in ["/keys", "/config", "/denials"] {
+    for path in ["/keys", "/config", "/targets", "/denials"] {
         assert_eq!(gateway.ask_admin(path).status, 401, "{path}");
         let answer = wire::request(gateway.admin(), "GET", path, &[("Authorization", &bearer)]);
         assert_eq!(answer.status, 200, "{path}");

@@ -32,6 +32,7 @@ impl Http2Target {
                     let Ok(mut connection) = h2::server::handshake(tcp).await else { return };
                     while let Some(Ok((request, respond))) = connection.accept().await {
                         let (parts, body) = request.into_parts();
+                        let ends = parts.headers.get("x-ends").cloned();
                         if parts
                             .headers
                             .get("user-agent")
@@ -39,7 +40,7 @@ impl Http2Target {
                         {
                             let _ = tell.send(parts);
                         }
-                        tokio::spawn(echo(body, respond));
+                        tokio::spawn(echo(body, respond, ends));
                     }
                 });
             }
@@ -52,8 +53,12 @@ impl Http2Target {
     }
 }
 
-/// Sends back each piece of the body as it comes, then trailers.
-async fn echo(mut body: h2::RecvStream, mut respond: h2::server::SendResponse<Bytes>) {
+/// Sends back each piece of the body as it comes, then trailers with this status, by default 0.
+async fn echo(
+    mut body: h2::RecvStream,
+    mut respond: h2::server::SendResponse<Bytes>,
+    ends: Option<HeaderValue>,
+) {
     let response = Response::builder().header("content-type", "application/grpc");
     let response = response.body(()).expect("a response");
     let Ok(mut stream) = respond.send_response(response, false) else { return };
@@ -64,7 +69,7 @@ async fn echo(mut body: h2::RecvStream, mut respond: h2::server::SendResponse<By
         }
     }
     let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    trailers.insert("grpc-status", ends.unwrap_or(HeaderValue::from_static("0")));
     trailers.insert("grpc-message", HeaderValue::from_static("well done"));
     let _ = stream.send_trailers(trailers);
 }
@@ -231,4 +236,32 @@ async fn health_checks_speak_http2_to_targets_that_do() {
             (gateway.metric_sum("portcullis_target", &["\"healthy\""]) == 1.0).then_some(())
         });
     });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_target_whose_calls_end_as_unavailable_is_left_out_whatever_its_http_status() {
+    let targets = [Http2Target::start().await, Http2Target::start().await];
+    let (gateway, authority) = start(&format!(
+        "targets: ['{}', '{}'], protocol_version: grpc, health_check: {{ enabled: false }}, \
+         outlier_ejection: {{ consecutive_failures: 3 }}",
+        targets[0].address, targets[1].address
+    ));
+    let mut requests = connect(gateway.address(), &authority).await;
+    let ejections = || {
+        tokio::task::block_in_place(|| {
+            gateway.metric_sum("portcullis_target_ejections_total", &["orders"])
+        })
+    };
+    for (ends, calls, ejected) in [("5", 12, 0.0), ("0", 2, 0.0), ("14", 6, 1.0)] {
+        for _ in 0..calls {
+            let mut call = request(Method::POST, true);
+            call.headers_mut().insert("x-ends", HeaderValue::from_static(ends));
+            let (answer, _) = requests.send_request(call, true).expect("sent");
+            let mut body = answer.await.expect("an answer").into_body();
+            while let Some(Ok(_)) = body.data().await {}
+            let trailers = body.trailers().await.expect("well").expect("trailers");
+            assert_eq!(trailers["grpc-status"], ends);
+        }
+        assert_eq!(ejections(), ejected, "after calls that end with {ends}");
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod http2;
 pub mod issuer;
+pub mod mortal;
 pub mod names;
 pub mod process;
 pub mod target;

@@ -145,3 +145,23 @@ fn an_upgrade_to_h2c_is_never_sent_on() {
     assert!(said.is_empty() || said.starts_with(b"HTTP/1.1 4") || said.starts_with(b"HTTP/1.1 5"));
     assert!(target.taken().is_empty());
 }
+
+#[test]
+fn nothing_of_ours_is_said_in_a_tunnel_that_its_target_breaks() {
+    let (issuer, target) = (
+        Issuer::start(),
+        Target::speaking(|_, stream| {
+            // What is left unread makes the end a reset.
+            let _ = stream.write_all(SWITCH).and_then(|()| stream.read(&mut [0; 1]));
+            false
+        }),
+    );
+    let gateway = start(&issuer, &target, "10s");
+    let mut connection = Connection::open(gateway.address());
+    let more = format!("Authorization: Bearer {}\r\n", issuer.token());
+    connection.send(upgrade("/orders/ws", &more));
+    assert_eq!(connection.try_read(true).expect("an answer").status, 101);
+    connection.send("many bytes");
+    let last = connection.read_to_end();
+    assert!(last.is_empty(), "{:?}", String::from_utf8_lossy(&last));
+}

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{path, seconds};
 use crate::config::model::{
-    BalancingAlgorithm, HealthCheck, Protocol, ProtocolVersion, Stickiness, StickyCookie, Target,
-    TargetGroup, TargetHost, TargetTimeouts, TargetTls,
+    BalancingAlgorithm, HealthCheck, MinimumHealthy, OutlierEjection, Protocol, ProtocolVersion,
+    Stickiness, StickyCookie, Target, TargetGroup, TargetLimits, TargetTimeouts, TargetTls,
 };
 
 pub(super) fn target_group(group: &TargetGroup) -> Value {
@@ -18,6 +18,12 @@ pub(super) fn target_group(group: &TargetGroup) -> Value {
         protocol_version,
         algorithm,
         stickiness,
+        anomaly_mitigation,
+        slow_start,
+        deregistration_delay,
+        minimum_healthy: MinimumHealthy { count, percentage },
+        outliers,
+        limits: TargetLimits { requests_per_target, requests, pending },
         health_check,
         timeouts,
         identity_assertion,
@@ -41,6 +47,20 @@ pub(super) fn target_group(group: &TargetGroup) -> Value {
         "algorithm": match algorithm {
             BalancingAlgorithm::RoundRobin => "round_robin",
             BalancingAlgorithm::LeastOutstandingRequests => "least_outstanding_requests",
+            BalancingAlgorithm::WeightedRandom => "weighted_random",
+        },
+        "anomaly_mitigation": anomaly_mitigation,
+        "slow_start": seconds(*slow_start),
+        "deregistration_delay": seconds(*deregistration_delay),
+        "target_group_health": { "minimum_healthy_targets": {
+            "count": count,
+            "percentage": (*percentage > 0).then_some(percentage),
+        } },
+        "outlier_ejection": outliers.as_ref().map(outlier_ejection),
+        "limits": {
+            "requests_per_target": requests_per_target,
+            "requests": requests,
+            "pending": pending,
         },
         "stickiness": stickiness.as_ref().map(self::stickiness),
         "health_check": self::health_check(health_check),
@@ -50,12 +70,23 @@ pub(super) fn target_group(group: &TargetGroup) -> Value {
 }
 
 fn target(target: &Target) -> Value {
-    let Target { host, port, weight } = target;
-    let address = match host {
-        TargetHost::Address(address) => std::net::SocketAddr::new(*address, *port).to_string(),
-        TargetHost::Name(name) => format!("{name}:{port}"),
-    };
-    json!({ "address": address, "weight": weight })
+    let Target { host, port, weight, listener } = target;
+    json!({ "address": host.label(*port), "weight": weight, "listener": listener.as_deref() })
+}
+
+fn outlier_ejection(outliers: &OutlierEjection) -> Value {
+    let OutlierEjection {
+        consecutive_failures,
+        base_ejection_time,
+        max_ejection_time,
+        max_ejected_percentage,
+    } = outliers;
+    json!({
+        "consecutive_failures": consecutive_failures,
+        "base_ejection_time": seconds(*base_ejection_time),
+        "max_ejection_time": seconds(*max_ejection_time),
+        "max_ejected_percentage": max_ejected_percentage,
+    })
 }
 
 fn target_tls(tls: &TargetTls) -> Value {

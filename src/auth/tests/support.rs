@@ -216,6 +216,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
             load_balancer: "app/test/0000000000000000".into(),
         },
         identity_assertion: None,
+        health_check_log: LogDestination::Off,
         claim_headers: vec![],
         owned_headers: vec![],
         user_pools,

@@ -13,7 +13,8 @@ use crate::config::units::DurationText;
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["targets"]))]
 pub(in crate::config) struct TargetGroup {
-    /// Its targets: `HOST:PORT`, or `{ address, weight }`. An empty list answers 503.
+    /// Its targets: `HOST:PORT`, `{ address, weight }`, or `{ listener, weight }`. An empty list
+    /// answers 503.
     pub(in crate::config) targets: Field<List<Target>>,
     /// How targets are spoken to. Default: `http`.
     pub(in crate::config) protocol: Field<Protocol>,
@@ -26,12 +27,81 @@ pub(in crate::config) struct TargetGroup {
     pub(in crate::config) algorithm: Field<BalancingAlgorithm>,
     /// Keeps a client on the target that served it first.
     pub(in crate::config) stickiness: Field<Stickiness>,
+    /// Holds requests back from targets that fail more than their peers. Only with
+    /// `algorithm: weighted_random`, and from three healthy targets on. Default: `false`.
+    pub(in crate::config) anomaly_mitigation: Field<bool>,
+    /// How long the share of a target rises after it became healthy, `30s` to `900s`, or `0s` for
+    /// not at all, the default. Only with `algorithm: round_robin`.
+    #[schemars(example = &"60s")]
+    pub(in crate::config) slow_start: Field<DurationText>,
+    /// How long a target that left the file, or its name's answer, may go on with the requests that
+    /// it has. It gets no new ones. Default: `300s`.
+    pub(in crate::config) deregistration_delay: Field<DurationText>,
+    /// When too few targets are healthy, requests go to all of them.
+    pub(in crate::config) target_group_health: Field<TargetGroupHealth>,
+    /// Leaves out targets that fail several requests in a row, whatever their health checks say.
+    /// Default: off.
+    pub(in crate::config) outlier_ejection: Field<OutlierEjection>,
+    /// Requests at a time; one more is answered 503 at once. Default: none.
+    pub(in crate::config) limits: Field<TargetLimits>,
     /// Active health checks.
     pub(in crate::config) health_check: Field<HealthCheck>,
     /// Time limits toward targets.
     pub(in crate::config) timeouts: Field<TargetTimeouts>,
     /// Tell targets in a signed header, `x-portcullis-identity`, who calls. Default: `false`.
     pub(in crate::config) identity_assertion: Field<bool>,
+}
+
+/// When a group counts as healthy.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct TargetGroupHealth {
+    /// With fewer healthy targets, requests go to all that are registered.
+    pub(in crate::config) minimum_healthy_targets: Field<MinimumHealthyTargets>,
+}
+
+/// Below either number, requests go to all targets that are registered.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct MinimumHealthyTargets {
+    /// Healthy targets. Default: 1.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(in crate::config) count: Field<u64>,
+    /// Healthy targets of a hundred registered ones. Default: not looked at.
+    #[schemars(range(min = 1, max = 100))]
+    pub(in crate::config) percentage: Field<u64>,
+}
+
+/// Leaves out targets that fail in a row.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct OutlierEjection {
+    /// Failures in a row: a 5xx of the target's, or no answer. Default: 5.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(in crate::config) consecutive_failures: Field<u64>,
+    /// How long the first ejection lasts, `1s` to `1h`; the second in a row lasts twice as long, and
+    /// so on. Default: `30s`.
+    pub(in crate::config) base_ejection_time: Field<DurationText>,
+    /// The longest ejection. Default: `300s`, or the base time if that is longer.
+    pub(in crate::config) max_ejection_time: Field<DurationText>,
+    /// At most so many of a hundred targets are left out at a time. Default: 50.
+    #[schemars(range(min = 1, max = 100))]
+    pub(in crate::config) max_ejected_percentage: Field<u64>,
+}
+
+/// Requests at a time.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct TargetLimits {
+    /// In flight at one target. A target that has so many is passed over.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(in crate::config) requests_per_target: Field<u64>,
+    /// In flight in the whole group.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(in crate::config) requests: Field<u64>,
+    /// Of the group that wait for a connection to a target.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(in crate::config) pending: Field<u64>,
 }
 
 /// An address, or an address with a weight.
@@ -43,7 +113,7 @@ pub(in crate::config) enum Target {
     Object(Box<TargetObject>),
 }
 
-short_and_long!(Target, "`HOST:PORT`, or a mapping with `address` and `weight`", {
+short_and_long!(Target, "`HOST:PORT`, or a mapping with `address` or `listener` and `weight`", {
     text: |text| Ok(Target::Address(text)),
     map: TargetObject => |object| Target::Object(Box::new(object)),
 });
@@ -51,11 +121,13 @@ short_and_long!(Target, "`HOST:PORT`, or a mapping with `address` and `weight`",
 /// One target.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["address"]))]
+#[schemars(extend("oneOf" = [{ "required": ["address"] }, { "required": ["listener"] }]))]
 pub(in crate::config) struct TargetObject {
     /// `HOST:PORT`, `192.0.2.1:8080` or `[2001:db8::1]:8080`.
     #[schemars(example = &"10.0.1.10:8080", example = &"orders.internal:8080")]
     pub(in crate::config) address: Field<String>,
+    /// A listener of this file instead of an address.
+    pub(in crate::config) listener: Field<String>,
     /// Its share beside its siblings, 0 to 999; 0 receives nothing. Default: 1.
     #[schemars(range(max = 999))]
     pub(in crate::config) weight: Field<u64>,
@@ -120,6 +192,8 @@ pub(in crate::config) enum BalancingAlgorithm {
     RoundRobin,
     /// The one with the fewest requests in flight for its weight.
     LeastOutstandingRequests,
+    /// By lot, by weight.
+    WeightedRandom,
 }
 
 /// Active health checks.
@@ -128,7 +202,7 @@ pub(in crate::config) enum BalancingAlgorithm {
 pub(in crate::config) struct HealthCheck {
     /// `false` means that every target counts as healthy. Default: `true`.
     pub(in crate::config) enabled: Field<bool>,
-    /// Path and query of the GET. Default: `/`.
+    /// Path and query of the request. Default: `/`, for gRPC `/AWS.ALB/healthcheck`.
     #[schemars(example = &"/healthz")]
     pub(in crate::config) path: Field<String>,
     /// Another port than the target's own.
@@ -144,7 +218,8 @@ pub(in crate::config) struct HealthCheck {
     /// Failures in a row before a target is unhealthy. Default: 2.
     #[schemars(range(min = 1, max = 100))]
     pub(in crate::config) unhealthy_threshold: Field<u64>,
-    /// Statuses that pass: `200`, `200-299`, `200,204,300-399`. Default: `200`.
+    /// Statuses that pass, 200 to 499: `200`, `200-299`, `200,204,300-399`. Default: `200`. With
+    /// `protocol_version: grpc`, values of `grpc-status`, 0 to 99. Default: `12`.
     #[schemars(with = "StatusMatcher")]
     pub(in crate::config) matcher: Field<String>,
 }

@@ -193,7 +193,7 @@ fn mistakes_of_the_file_and_its_parts() {
         ("target_groups: { a: { targets: [], protocol: tcp } }", "unknown-value"),
         ("target_groups: { a: { targets: [], tls: insecure } }", "contradiction"),
         ("target_groups: { a: { targets: [], protocol: https, tls: off } }", "invalid-value"),
-        ("target_groups: { a: { targets: [], slow_start: 30s } }", "not-yet-supported"),
+        ("target_groups: { a: { targets: [], target_type: lambda } }", "not-yet-supported"),
         ("target_groups: { a: { targets: [], health_check: { path: x } } }", "invalid-path"),
         (
             "target_groups: { a: { targets: [], health_check: { matcher: 2xx } } }",
@@ -588,6 +588,9 @@ fn mistakes_of_stickiness() {
         let text = format!("target_groups:\n  a: {{ targets: [], stickiness: {stickiness} }}\n");
         expect(&text, &[(code, 2)]);
     }
+    let by_lot =
+        "target_groups:\n  a: { targets: [], algorithm: weighted_random, stickiness: {} }\n";
+    expect(by_lot, &[("contradiction", 2)]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `access_log:`: where lines go, and in which format.
+//! `access_log:` and `health_check_log:`: where lines go, and in which format.
 
 use super::Judge;
 use crate::config::diagnostics::Diagnostic;
@@ -20,6 +20,11 @@ impl Judge<'_> {
             self.alb(alb, &mut log);
         }
         log
+    }
+
+    pub(super) fn health_check_log(&mut self, raw: &Field<raw::HealthCheckLog>) -> LogDestination {
+        let destination = raw.value().map(|log| &log.destination);
+        destination.and_then(|field| self.destination(field)).unwrap_or(LogDestination::Off)
     }
 
     fn alb(&mut self, raw: &Spanned<raw::AlbLog>, log: &mut AccessLog) {

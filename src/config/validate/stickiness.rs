@@ -111,6 +111,7 @@ impl Judge<'_> {
 const fn keeps_clients(algorithm: BalancingAlgorithm) -> bool {
     match algorithm {
         BalancingAlgorithm::RoundRobin | BalancingAlgorithm::LeastOutstandingRequests => true,
+        BalancingAlgorithm::WeightedRandom => false,
     }
 }
 

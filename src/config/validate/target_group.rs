@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::chain::Fronts;
 use super::pattern::Refusal;
 use super::{Judge, address, seconds};
 use crate::config::certificate;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::field::{Field, Spanned, Table};
 use crate::config::model::{
-    BalancingAlgorithm, HealthCheck, Protocol, ProtocolVersion, Target, TargetGroup,
-    TargetTimeouts, TargetTls,
+    HealthCheck, Protocol, ProtocolVersion, Target, TargetGroup, TargetTimeouts, TargetTls,
 };
 use crate::config::raw;
 
@@ -22,10 +22,13 @@ impl Judge<'_> {
     pub(super) fn target_groups(
         &mut self,
         raw: &Field<Table<raw::TargetGroup>>,
+        fronts: &Fronts<'_>,
     ) -> Vec<Option<TargetGroup>> {
         let entries = raw.value().map(|table| &table.entries).into_iter().flatten();
         entries
-            .map(|(name, group)| group.as_ref().and_then(|group| self.target_group(name, group)))
+            .map(|(name, group)| {
+                group.as_ref().and_then(|group| self.target_group(name, group, fronts))
+            })
             .collect()
     }
 
@@ -33,12 +36,13 @@ impl Judge<'_> {
         &mut self,
         name: &Spanned<String>,
         raw: &raw::TargetGroup,
+        fronts: &Fronts<'_>,
     ) -> Option<TargetGroup> {
         let mut targets: Vec<Target> = Vec::new();
         let mut seen = HashSet::new();
         if let Some(list) = self.demand(&raw.targets, name.span, "targets") {
             for item in &list.value.items {
-                let Some(target) = self.target(item) else { continue };
+                let Some(target) = self.target(item, raw, fronts) else { continue };
                 if !seen.insert((target.host.clone(), target.port)) {
                     let message = "this target is listed twice";
                     self.report(
@@ -52,24 +56,31 @@ impl Judge<'_> {
         let timeouts = raw.timeouts.value();
         let absent = raw::TargetTimeouts::default();
         let timeouts = timeouts.unwrap_or(&absent);
-        let algorithm = match raw.algorithm.value() {
-            None | Some(raw::BalancingAlgorithm::RoundRobin) => BalancingAlgorithm::RoundRobin,
-            Some(raw::BalancingAlgorithm::LeastOutstandingRequests) => {
-                BalancingAlgorithm::LeastOutstandingRequests
-            }
+        let protocol_version = match raw.protocol_version.value() {
+            None | Some(raw::ProtocolVersion::Http1) => ProtocolVersion::Http1,
+            Some(raw::ProtocolVersion::Http2) => ProtocolVersion::Http2,
+            Some(raw::ProtocolVersion::Grpc) => ProtocolVersion::Grpc,
         };
+        let algorithm = self.algorithm(raw);
+        let minimum_healthy = self.minimum_healthy(&raw.target_group_health, &targets);
         Some(TargetGroup {
             name: name.value.as_str().into(),
             targets,
             protocol: self.protocol(raw),
-            protocol_version: match raw.protocol_version.value() {
-                None | Some(raw::ProtocolVersion::Http1) => ProtocolVersion::Http1,
-                Some(raw::ProtocolVersion::Http2) => ProtocolVersion::Http2,
-                Some(raw::ProtocolVersion::Grpc) => ProtocolVersion::Grpc,
-            },
+            protocol_version,
             algorithm,
             stickiness: self.stickiness(&raw.stickiness, algorithm),
-            health_check: self.health_check(raw.health_check.value()),
+            anomaly_mitigation: self.anomaly_mitigation(raw, algorithm),
+            slow_start: self.slow_start(raw, algorithm),
+            deregistration_delay: self.duration(
+                &raw.deregistration_delay,
+                seconds(300),
+                seconds(0)..=seconds(3600),
+            ),
+            minimum_healthy,
+            outliers: self.outlier_ejection(&raw.outlier_ejection),
+            limits: self.target_limits(raw.limits.value()),
+            health_check: self.health_check(raw.health_check.value(), protocol_version),
             timeouts: TargetTimeouts {
                 connect: self.duration(&timeouts.connect, seconds(10), LIMITS),
                 response: self.duration(&timeouts.response, seconds(60), LIMITS),
@@ -81,18 +92,35 @@ impl Judge<'_> {
         })
     }
 
-    fn target(&mut self, item: &Spanned<raw::Target>) -> Option<Target> {
+    fn target(
+        &mut self,
+        item: &Spanned<raw::Target>,
+        group: &raw::TargetGroup,
+        fronts: &Fronts<'_>,
+    ) -> Option<Target> {
         const MOST_WEIGHT: u64 = 999;
         let (text, span, weight) = match &item.value {
             raw::Target::Address(text) => (text, item.span, 1),
             raw::Target::Object(object) => {
                 let weight = self.number(&object.weight, 1, 0..=MOST_WEIGHT);
+                if let Some(key) = object.listener.key() {
+                    if !object.address.is_absent() {
+                        let message = "a target is an address or a listener, not both";
+                        self.report(Diagnostic::error("contradiction", key, message));
+                    }
+                    return self.listener_as_target(
+                        object.listener.given()?,
+                        weight,
+                        group,
+                        fronts,
+                    );
+                }
                 let address = self.demand(&object.address, item.span, "address")?;
                 (&address.value, address.span, weight)
             }
         };
         let (host, port) = self.accept("invalid-target", span, address::target(text))?;
-        Some(Target { host, port, weight })
+        Some(Target { host, port, weight, listener: None })
     }
 
     fn protocol(&mut self, raw: &raw::TargetGroup) -> Protocol {
@@ -150,7 +178,12 @@ impl Judge<'_> {
         None
     }
 
-    fn health_check(&mut self, raw: Option<&raw::HealthCheck>) -> HealthCheck {
+    fn health_check(
+        &mut self,
+        raw: Option<&raw::HealthCheck>,
+        version: ProtocolVersion,
+    ) -> HealthCheck {
+        let is_grpc = version == ProtocolVersion::Grpc;
         const MOST_CHECKS: u64 = 100;
         const MOST_WAIT: Duration = Duration::from_secs(3600);
         let absent = raw::HealthCheck::default();
@@ -163,6 +196,7 @@ impl Judge<'_> {
             self.report(Diagnostic::error("out-of-range", given.span, message));
         }
         let path = match raw.path.given() {
+            None if is_grpc => "/AWS.ALB/healthcheck".to_owned(),
             None => "/".to_owned(),
             Some(path) => {
                 let visible = path.value.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
@@ -174,11 +208,13 @@ impl Judge<'_> {
             }
         };
         let port = raw.port.given().map(|_| self.number(&raw.port, 1_u16, 1..=65_535));
+        let statuses = if is_grpc { GRPC_STATUSES } else { HTTP_STATUSES };
+        let default = if is_grpc { vec![12..=12] } else { vec![200..=200] };
         let matcher = match raw.matcher.given() {
-            None => vec![200..=200],
+            None => default,
             Some(text) => self
-                .accept("invalid-matcher", text.span, status_ranges(&text.value))
-                .unwrap_or_else(|| vec![200..=200]),
+                .accept("invalid-matcher", text.span, status_ranges(&text.value, &statuses))
+                .unwrap_or(default),
         };
         HealthCheck {
             enabled: raw.enabled.value().copied().unwrap_or(true),
@@ -193,20 +229,38 @@ impl Judge<'_> {
     }
 }
 
+/// Statuses of HTTP that may pass (alb.md 9.6).
+const HTTP_STATUSES: RangeInclusive<u16> = 200..=499;
+
+/// The same of gRPC.
+const GRPC_STATUSES: RangeInclusive<u16> = 0..=99;
+
 /// `200`, `200-299` and lists of them.
-fn status_ranges(text: &str) -> Result<Vec<RangeInclusive<u16>>, Refusal> {
+fn status_ranges(
+    text: &str,
+    allowed: &RangeInclusive<u16>,
+) -> Result<Vec<RangeInclusive<u16>>, Refusal> {
     let status = |text: &str| {
-        let digits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit());
-        text.parse::<u16>().ok().filter(|status| digits && (100..=599).contains(status))
+        let is_plain =
+            text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+        text.parse::<u16>().ok().filter(|status| is_plain && allowed.contains(status))
     };
     let one = |part: &str| {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
         let (from, to) = (status(from.trim())?, status(to.trim())?);
         (from <= to).then_some(from..=to)
     };
-    text.split(',').map(|part| one(part.trim())).collect::<Option<_>>().ok_or_else(|| Refusal {
-        message: "this is not a list of statuses".to_owned(),
-        help: Some("as in `200`, `200-299` or `200,204,300-399`".to_owned()),
+    text.split(',').map(|part| one(part.trim())).collect::<Option<_>>().ok_or_else(|| {
+        let (least, most) = (allowed.start(), allowed.end());
+        let example = if *least == 0 {
+            "`0`, `0-4` or `0,12`"
+        } else {
+            "`200`, `200-299` or `200,204,300-399`"
+        };
+        Refusal {
+            message: format!("this is not a list of statuses from {least} to {most}"),
+            help: Some(format!("as in {example}")),
+        }
     })
 }
 
@@ -216,10 +270,20 @@ mod tests {
 
     #[test]
     fn statuses_are_numbers_ranges_and_lists() {
-        assert_eq!(status_ranges("200").unwrap(), vec![200..=200]);
-        assert_eq!(status_ranges("200-299, 404").unwrap(), vec![200..=299, 404..=404]);
-        for bad in ["", "2xx", "299-200", "200-", "99", "600", "0200", "+200", "200,,201"] {
-            assert!(status_ranges(bad).is_err(), "{bad}");
+        let http = |text| status_ranges(text, &HTTP_STATUSES);
+        assert_eq!(http("200").unwrap(), vec![200..=200]);
+        assert_eq!(http("200-299, 404").unwrap(), vec![200..=299, 404..=404]);
+        assert_eq!(http("200-499").unwrap(), vec![200..=499]);
+        for bad in [
+            "", "2xx", "299-200", "200-", "99", "199", "500", "200-500", "0200", "+200", "200,,201",
+        ] {
+            assert!(http(bad).is_err(), "{bad}");
+        }
+        let grpc = |text| status_ranges(text, &GRPC_STATUSES);
+        assert_eq!(grpc("0,12").unwrap(), vec![0..=0, 12..=12]);
+        assert_eq!(grpc("0-99").unwrap(), vec![0..=99]);
+        for bad in ["100", "0-100", "00", "-1", "200"] {
+            assert!(grpc(bad).is_err(), "{bad}");
         }
     }
 }

@@ -63,5 +63,5 @@ fn one_that_was_tried_has_weight_0_or_is_gone_is_not_taken() {
     assert_eq!(ports(&groups, TargetKey(0)).len(), 6);
     let none = compiled("{ targets: [] }");
     let chosen = none.choose_again(GROUP, Some(key), &Tried::default());
-    assert_eq!(chosen.map(drop), Err(NoTarget));
+    assert_eq!(chosen.map(drop), Err(NoTarget::Absent));
 }

@@ -63,7 +63,7 @@ async fn every_address_of_a_name_is_a_target() {
     let server = Arc::new(NameServer::default());
     server.say(&["10.0.0.2", "10.0.0.1", "10.0.0.2"]);
     let (current, _shutdown) = keep(&config(NAMED), server.look_up());
-    assert_eq!(current.load().choose(GROUP, &Tried::default()).map(drop), Err(NoTarget));
+    assert_eq!(current.load().choose(GROUP, &Tried::default()).map(drop), Err(NoTarget::Absent));
     assert_eq!(describe(&current.load())[0].reason, Some(Reason::RegistrationInProgress));
     until(&current, &["10.0.0.1:8080", "10.0.0.2:8080"]).await;
 }
@@ -98,8 +98,34 @@ fn a_changed_address_leaves_the_others_as_they_are() {
     resolve(&["10.0.0.2", "10.0.0.3"]);
     let described = describe(&groups);
     let in_flight: Vec<u32> = described.iter().map(|target| target.in_flight).collect();
-    assert_eq!(addresses(&groups), ["10.0.0.2:8080", "10.0.0.3:8080"]);
-    assert_eq!(in_flight, [1, 0]);
+    // The last one has left the answer, and ends what it is doing.
+    assert_eq!(addresses(&groups), ["10.0.0.2:8080", "10.0.0.3:8080", "10.0.0.1:8080"]);
+    assert_eq!(in_flight, [1, 0, 1]);
+    assert_eq!(described[2].state, HealthState::Draining);
+    for _ in 0..10 {
+        let chosen = groups.choose(GROUP, &Tried::default()).unwrap();
+        assert_ne!(chosen.address().ip().to_string(), "10.0.0.1");
+    }
+    resolve(&["10.0.0.1", "10.0.0.2"]);
+    assert_eq!(describe(&groups)[0].in_flight, 1, "it comes back as what it was");
+}
+
+#[test]
+fn every_address_of_a_name_has_the_weight_of_its_target() {
+    let group = "{ targets: [{ address: \"orders.internal:8080\", weight: 2 }, 10.0.0.9:8080], \
+        health_check: { enabled: false } }";
+    let groups = TargetGroups::compile(&config(group), None);
+    let addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
+    let parsed = addresses.iter().map(|a| a.parse().unwrap()).collect();
+    groups.shared.names.lock().insert("orders.internal".into(), parsed);
+    groups.readdress("orders.internal");
+    let mut shares: BTreeMap<String, usize> = BTreeMap::new();
+    for _ in 0..70 {
+        let chosen = groups.choose(GROUP, &Tried::default()).unwrap();
+        *shares.entry(chosen.address().ip().to_string()).or_default() += 1;
+    }
+    assert_eq!(shares.remove("10.0.0.9"), Some(10));
+    assert_eq!(shares.into_values().collect::<Vec<_>>(), [20, 20, 20]);
 }
 
 #[tokio::test]
