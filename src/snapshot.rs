@@ -6,10 +6,11 @@
 use std::sync::{Arc, LazyLock};
 
 use ::http::HeaderValue;
+use bytes::Bytes;
 
 use crate::answer::{Answer, Refusal};
 use crate::auth::{self, Authorizers, CompiledValidation};
-use crate::config::model::{self, Config, Name, Redirect, WeightedGroup};
+use crate::config::model::{self, ClientHeader, Config, Name, Redirect, WeightedGroup};
 use crate::http::forwarded::{forwarded_port, forwarded_proto};
 use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme};
 use crate::routing::RuleTable;
@@ -50,6 +51,9 @@ pub struct Listener {
     pub rules: Vec<Rule>,
     /// Its counters.
     pub metrics: Arc<ListenerMetrics>,
+    /// Names of the headers that tell targets of a client's certificate, as they are written;
+    /// empty where none is asked for.
+    pub client_headers: Vec<(ClientHeader, Bytes)>,
     /// Prepared values of headers toward targets.
     pub forwarded_proto: HeaderValue,
     /// The same for the port.
@@ -147,6 +151,7 @@ impl Listener {
             table: RuleTable::compile(&listener.rules),
             rules,
             metrics: metrics.listener(&listener.name, &CAUSES),
+            client_headers: client_headers(listener.tls.as_ref()),
             forwarded_proto: forwarded_proto(scheme),
             forwarded_port: forwarded_port(listener.address.port()),
         }
@@ -185,6 +190,14 @@ impl Rule {
             metrics: metrics.rule(listener, &rule.name, &groups, &OUTCOMES),
         }
     }
+}
+
+fn client_headers(tls: Option<&model::ListenerTls>) -> Vec<(ClientHeader, Bytes)> {
+    let Some(mutual) = tls.and_then(|tls| tls.mutual_authentication.as_ref()) else {
+        return Vec::new();
+    };
+    let name = |header| Bytes::copy_from_slice(mutual.header_names.name(header).as_bytes());
+    ClientHeader::ALL.into_iter().map(|header| (header, name(header))).collect()
 }
 
 fn wanted_scopes(validation: &model::JwtValidation) -> Vec<String> {

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::expiry::{Expiry, Nearness};
-use super::start::{Gateway, log_settings};
+use super::start::{Gateway, destination, log_settings};
 use crate::admin::ReloadReport;
 use crate::check;
 use crate::clock;
@@ -140,6 +140,15 @@ impl Reloader {
             .load()
             .carry_over(log_settings(&config.access_log), &gateway.metrics.log_dropped)
             .map_err(|why| ReloadError::Needs(format!("access_log: {why}")))?;
+        let connection_log = gateway
+            .connection_log
+            .load()
+            .carry_over(
+                destination(&config.connection_log),
+                Arc::clone(&config.access_log.load_balancer),
+                &gateway.metrics.log_dropped,
+            )
+            .map_err(|why| ReloadError::Needs(format!("connection_log: {why}")))?;
         let mut compiled = Vec::with_capacity(config.listeners.len());
         for (listener, before) in config.listeners.iter().zip(&state.certificates) {
             let tls = match &listener.tls {
@@ -164,6 +173,7 @@ impl Reloader {
         }
         gateway.keys.adopt(Arc::clone(&snapshot.authorizers));
         gateway.access_log.store(Arc::new(access_log));
+        gateway.connection_log.store(Arc::new(connection_log));
         gateway.snapshot.store(Arc::clone(&snapshot));
         state.certificates.clear();
         let listeners = snapshot.config.listeners.iter().zip(&state.handles).zip(compiled);

@@ -25,6 +25,7 @@ use crate::fetch::{ClientError, HttpClient, KeyKeeper, KeyStore, Limits, StoreEr
 use crate::proxy;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::{AccessLog, Destination, Settings};
+use crate::telemetry::connection_log::ConnectionLog;
 use crate::telemetry::denials::Denials;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::trace::Ids;
@@ -74,6 +75,9 @@ pub enum StartError {
     /// The access log cannot be opened.
     #[error("access_log: {0}")]
     AccessLog(#[source] io::Error),
+    /// The connection log cannot be opened.
+    #[error("connection_log: {0}")]
+    ConnectionLog(#[source] io::Error),
 }
 
 /// What the parts of the running process share.
@@ -86,6 +90,8 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// One line a request.
     pub access_log: Arc<ArcSwap<AccessLog>>,
+    /// One line for each attempt to connect.
+    pub connection_log: Arc<ArcSwap<ConnectionLog>>,
     /// The last refusals.
     pub denials: Arc<Denials>,
     /// Whether first key sets are in, or were waited for long enough.
@@ -123,6 +129,7 @@ pub fn run(
     http.handle_init_modules();
     connection::prepare(&mut http, longest_idle(&config));
     let mut service = ListenerService::new(Arc::new(http), shares.clients);
+    service.log_to(Arc::clone(&gateway.connection_log));
 
     let mut handles = Vec::with_capacity(config.listeners.len());
     let mut certificates = Vec::new();
@@ -161,6 +168,7 @@ pub fn run(
     server.run(RunArgs { shutdown_signal: Box::new(stop) });
 
     gateway.access_log.load().flush_and_stop(Duration::from_secs(1));
+    gateway.connection_log.load().flush_and_stop(Duration::from_secs(1));
     Ok(())
 }
 
@@ -198,6 +206,12 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
     let keys = KeyKeeper::new(HttpClient::new(Limits::default())?, store);
     let access_log = AccessLog::start(log_settings(&config.access_log), &metrics.log_dropped)
         .map_err(StartError::AccessLog)?;
+    let connection_log = ConnectionLog::start(
+        destination(&config.connection_log),
+        Arc::clone(&config.access_log.load_balancer),
+        &metrics.log_dropped,
+    )
+    .map_err(StartError::ConnectionLog)?;
     let snapshot = Snapshot::compile(config, None, &metrics);
     if let Some(fault) = snapshot.groups.faults().first() {
         return Err(StartError::Target(fault.to_string()));
@@ -209,6 +223,7 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
         keys,
         metrics,
         access_log: Arc::new(ArcSwap::from_pointee(access_log)),
+        connection_log: Arc::new(ArcSwap::from_pointee(connection_log)),
         denials: Arc::new(Denials::new()),
         has_started: AtomicBool::new(false),
         is_stopping: AtomicBool::new(false),
@@ -224,7 +239,7 @@ pub(super) fn log_settings(log: &model::AccessLog) -> Settings {
     }
 }
 
-fn destination(destination: &LogDestination) -> Destination {
+pub(super) fn destination(destination: &LogDestination) -> Destination {
     match destination {
         LogDestination::Off => Destination::Off,
         LogDestination::Stdout => Destination::Stdout,

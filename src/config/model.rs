@@ -12,6 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostics::Span;
+pub use super::mutual_authentication::{
+    ClientHeader, ClientHeaderNames, MutualAuthentication, MutualMode, TrustStore,
+};
+pub use super::security_policy::SecurityPolicy;
 
 /// A name that the file gives to something; cheap to clone.
 pub type Name = Arc<str>;
@@ -31,10 +35,12 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// One line a request.
     pub access_log: AccessLog,
+    /// Where the lines of client connections go. Default off.
+    pub connection_log: LogDestination,
     /// The file's `claim_headers`, or the default four.
     pub claim_headers: Vec<ClaimHeader>,
     /// Every header name that this gateway owns beside the `x-amzn-oidc-*` and `x-amzn-mtls-*`
-    /// families: the file's and every rule's, lower case, sorted, without doubles.
+    /// families: the file's, every rule's and every listener's, lower case, sorted, without doubles.
     pub owned_headers: Vec<String>,
     /// User pools, in file order; [`PoolIndex`] points here.
     pub user_pools: Vec<UserPool>,
@@ -389,6 +395,10 @@ pub struct Listener {
 pub struct ListenerTls {
     /// At least one; the first is the default for an unknown or absent SNI.
     pub certificates: Vec<CertificateFiles>,
+    /// Versions, suites and groups.
+    pub security_policy: SecurityPolicy,
+    /// What is asked of clients' certificates; absent: nothing.
+    pub mutual_authentication: Option<MutualAuthentication>,
 }
 
 /// A certificate chain and its key, PEM files.

@@ -40,6 +40,9 @@ pub(super) struct File {
     pub(super) shutdown: Field<Shutdown>,
     /// One line for each request.
     pub(super) access_log: Field<AccessLog>,
+    /// One line for each attempt of a client to connect, in the format of an Application Load
+    /// Balancer's connection log. Default: none.
+    pub(super) connection_log: Field<ConnectionLog>,
     /// The headers this gateway owns: removed from every request in every spelling, then set from
     /// the verified identity. A name on the left, a claim on the right. Absent means
     /// `x-auth-subject`, `x-auth-client-id`, `x-auth-scope` and `x-auth-groups`; `{}` means none.
@@ -88,6 +91,16 @@ pub(super) struct AccessLog {
     pub(super) query: Field<bool>,
     /// The same requests in the access-log format of an Application Load Balancer. Default: none.
     pub(super) alb: Field<AlbLog>,
+}
+
+/// One line for each attempt of a client to connect.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["destination"]))]
+pub(super) struct ConnectionLog {
+    /// `stdout`, `off`, or the path of a file.
+    #[schemars(example = &"connections.log")]
+    pub(super) destination: Field<String>,
 }
 
 /// The access log in the format of an Application Load Balancer.
@@ -214,17 +227,10 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
             | "retries",
         ) => TARGET_GROUP,
         ("ForwardObject", "stickiness") => "weights are there; stickiness is not",
-        (
-            "Listener",
-            "mutual_authentication"
-            | "ssl_policy"
-            | "proxy_protocol"
-            | "alpn_policy"
-            | "attributes",
-        ) => LISTENER,
-        ("ListenerTls", "mutual_authentication" | "ssl_policy" | "client_authentication") => {
-            LISTENER
-        }
+        ("Listener", "proxy_protocol" | "alpn_policy" | "attributes") => LISTENER,
+        ("Listener", "mutual_authentication") => "it belongs under `tls`",
+        ("Listener" | "ListenerTls", "ssl_policy") => "it is called `tls.security_policy` here",
+        ("ListenerTls", "client_authentication") => "it is called `mutual_authentication`",
         ("UserPool", "domain" | "client_id" | "client_secret" | "session_cookie_name") => POOL,
         ("File", "apis" | "identity_pools" | "error_pages" | "rate_limits") => FILE,
         ("JwtValidation", "jwks_endpoint" | "issuer") => {

@@ -11,6 +11,7 @@ mod claims;
 mod development;
 mod header;
 mod listener;
+mod listener_tls;
 mod pattern;
 mod rule;
 mod target_group;
@@ -40,7 +41,14 @@ pub(super) fn validate(
     source: &mut Source,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<Config> {
-    let mut judge = Judge { ground, misspelt, source, findings, token_headers: Vec::new() };
+    let mut judge = Judge {
+        ground,
+        misspelt,
+        source,
+        findings,
+        token_headers: Vec::new(),
+        renamed: Vec::new(),
+    };
     let admin = judge.admin(raw.admin.value());
     let threads = judge.threads(&raw.threads);
     let state_directory =
@@ -48,6 +56,7 @@ pub(super) fn validate(
     let startup_wait = judge.duration(&raw.startup_wait, seconds(30), seconds(0)..=seconds(3600));
     let shutdown = judge.shutdown(raw.shutdown.value());
     let access_log = judge.access_log(raw.access_log.value());
+    let connection_log = judge.connection_log(&raw.connection_log, &access_log);
     let claim_headers = judge.file_claim_headers(&raw.claim_headers);
 
     let mut pools = Names::new(&mut judge, "user pool", "unknown-user-pool", &raw.user_pools);
@@ -77,6 +86,7 @@ pub(super) fn validate(
 
     let mut owned_headers: Vec<String> =
         claim_headers.iter().map(|header| header.header.clone()).chain(owned).collect();
+    judge.own_renamed(&mut owned_headers);
     owned_headers.sort_unstable();
     owned_headers.dedup();
     judge.check_token_headers(&owned_headers);
@@ -87,6 +97,7 @@ pub(super) fn validate(
         startup_wait,
         shutdown,
         access_log,
+        connection_log,
         claim_headers: claim_headers.to_vec(),
         owned_headers,
         user_pools: user_pools.into_iter().collect::<Option<_>>()?,
@@ -129,6 +140,8 @@ struct Judge<'a> {
     findings: &'a mut Vec<Diagnostic>,
     /// Headers beside `Authorization` that tokens come in.
     token_headers: Vec<(String, Span)>,
+    /// Headers that tell of client certificates under names of the file's choice.
+    renamed: Vec<(String, Span)>,
 }
 
 impl Judge<'_> {

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 
 use super::chunked::ChunkError;
 use super::listener::ListenerSettings;
-use crate::tls::Presented;
+use crate::telemetry::trace::ConnectionId;
+use crate::tls::{ClientIdentity, Presented};
 
 /// What the TLS handshake settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +25,12 @@ pub struct TlsFacts {
     pub version: &'static str,
     /// The cipher suite's name as IANA has it.
     pub cipher: &'static str,
+    /// The group of the key exchange, as IANA calls it.
+    pub key_exchange: &'static str,
     /// The name that the client asked for (SNI), lower case.
     pub server_name: Option<Box<str>>,
+    /// Who the client has shown to be, if its certificate was asked for and it had one.
+    pub client: Option<Box<ClientIdentity>>,
 }
 
 /// Which HTTP is spoken.
@@ -39,6 +44,8 @@ pub enum HttpVersion {
 
 /// One client connection.
 pub struct ConnectionFacts {
+    /// Our name for it, in both logs.
+    pub id: ConnectionId,
     /// The client's end.
     pub peer: SocketAddr,
     /// Our end.

@@ -8,16 +8,18 @@ use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora_core::protocols::Shutdown;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
-use rustls::CipherSuite;
+use rustls::{CipherSuite, NamedGroup, ServerConnection};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::facts::{ConnectionFacts, HttpVersion, Life, TlsFacts};
 use super::guarded::Guarded;
+use super::journal::{Arrival, Journal};
 use super::listener::ListenerSettings;
 use super::transport::Transport;
 use super::watch::{Admission, Book};
 use crate::clock;
+use crate::tls::{self, HandshakeFailure};
 
 /// Draining the rest of a request body before the connection is used again.
 const BODY_DRAIN: Duration = Duration::from_secs(5);
@@ -26,6 +28,7 @@ const BODY_DRAIN: Duration = Duration::from_secs(5);
 pub(super) struct Newcomer<A> {
     pub(super) app: Arc<A>,
     pub(super) book: Arc<Book>,
+    pub(super) journal: Arc<Journal>,
     pub(super) listener: usize,
     pub(super) settings: Arc<ListenerSettings>,
     pub(super) admission: Admission,
@@ -42,12 +45,16 @@ where
             Ok(local) => local,
             Err(error) => return tracing::debug!(%peer, %error, "client left at once"),
         };
-        let Some((transport, tls, http)) = self.handshake(tcp, peer).await else { return };
+        let arrival = self.journal.arrival(peer, local);
+        let Some((transport, tls, http)) = self.handshake(tcp, arrival).await else { return };
+        let took = clock::monotonic().saturating_duration_since(accepted);
+        self.journal.connected(arrival, tls.as_ref(), took);
         let life = Life::new(self.book.now());
         let shutdown = life.farewell.subscribe();
         let listener = self.listener;
         let settings = Arc::clone(&self.settings);
         let facts = Arc::new(ConnectionFacts {
+            id: arrival.id,
             peer,
             local,
             listener,
@@ -76,42 +83,53 @@ where
     async fn handshake(
         &self,
         tcp: TcpStream,
-        peer: SocketAddr,
+        arrival: Arrival,
     ) -> Option<(Transport, Option<TlsFacts>, HttpVersion)> {
         let Some(compiled) = &self.settings.tls else {
             return Some((Transport::Plain(tcp), None, HttpVersion::Http1));
         };
         let handshake = TlsAcceptor::from(Arc::clone(&compiled.config)).accept(tcp);
-        let tls = match tokio::time::timeout(self.book.timing.handshake, handshake).await {
-            Ok(Ok(tls)) => tls,
+        let handshake = tokio::time::timeout(self.book.timing.handshake, handshake);
+        let (accepted, witness) = tls::witnessed(handshake).await;
+        let (why, failure) = match accepted {
+            Ok(Ok(stream)) => {
+                let (facts, http) = settled(stream.get_ref().1, compiled);
+                return Some((Transport::Tls(Box::new(stream)), Some(facts), http));
+            }
             Ok(Err(error)) => {
-                let why = error.to_string();
-                self.book.stats.handshake_failed(self.book.now(), peer, self.listener, &why);
-                return None;
+                let library = error.get_ref().and_then(|inner| inner.downcast_ref());
+                let failure = library.map(HandshakeFailure::of);
+                (error.to_string(), witness.failure.or(failure))
             }
-            Err(_) => {
-                let why = "not done in time";
-                self.book.stats.handshake_failed(self.book.now(), peer, self.listener, why);
-                return None;
-            }
+            Err(_) => ("not done in time".to_owned(), None),
         };
-        let session = tls.get_ref().1;
-        let http = match session.alpn_protocol() {
-            Some(b"h2") => HttpVersion::Http2,
-            _ => HttpVersion::Http1,
-        };
-        let facts = TlsFacts {
-            version: match session.protocol_version() {
-                Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
-                _ => "TLSv1.2",
-            },
-            cipher: session
-                .negotiated_cipher_suite()
-                .map_or("", |suite| cipher_name(suite.suite())),
-            server_name: session.server_name().map(|name| name.to_ascii_lowercase().into()),
-        };
-        Some((Transport::Tls(Box::new(tls)), Some(facts), http))
+        let stats = &self.book.stats;
+        stats.handshake_failed(self.book.now(), arrival.peer, self.listener, &why);
+        let failure = failure.unwrap_or(HandshakeFailure::UnmappedConnectionError);
+        self.journal.failed(arrival, failure, witness.certificate.as_ref());
+        None
     }
+}
+
+/// What a handshake that is done has settled.
+fn settled(session: &ServerConnection, compiled: &tls::Compiled) -> (TlsFacts, HttpVersion) {
+    let http = match session.alpn_protocol() {
+        Some(b"h2") => HttpVersion::Http2,
+        _ => HttpVersion::Http1,
+    };
+    let facts = TlsFacts {
+        version: match session.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            _ => "TLSv1.2",
+        },
+        cipher: session.negotiated_cipher_suite().map_or("", |suite| cipher_name(suite.suite())),
+        key_exchange: session
+            .negotiated_key_exchange_group()
+            .map_or("", |group| group_name(group.name())),
+        server_name: session.server_name().map(|name| name.to_ascii_lowercase().into()),
+        client: compiled.identify(session).map(Box::new),
+    };
+    (facts, http)
 }
 
 /// Request after request on one HTTP/1 connection.
@@ -146,6 +164,15 @@ fn cipher_name(suite: CipherSuite) -> &'static str {
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        other => other.as_str().unwrap_or_default(),
+    }
+}
+
+/// IANA's name.
+fn group_name(group: NamedGroup) -> &'static str {
+    match group {
+        NamedGroup::X25519 => "x25519",
+        NamedGroup::secp256r1MLKEM768 => "SecP256r1MLKEM768",
         other => other.as_str().unwrap_or_default(),
     }
 }

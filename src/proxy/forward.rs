@@ -15,6 +15,7 @@ use crate::http::forwarded::forwarded_for;
 use crate::http::trace::{
     amzn_trace_id, is_sound_request_id, is_sound_traceparent, new_traceparent,
 };
+use crate::snapshot::Listener;
 
 const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
@@ -102,6 +103,7 @@ impl Gateway {
                 request.append_header(name, value.clone())?;
             }
         }
+        tell_of_client(request, listener, facts)?;
         match forwarded_for(
             session.req_header().headers.get_all("x-forwarded-for"),
             facts.peer.ip(),
@@ -144,6 +146,24 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// What the client's certificate says, under the names of the file that this request sees: those
+/// were taken out of what the client sent.
+fn tell_of_client(
+    request: &mut RequestHeader,
+    listener: &Listener,
+    facts: &ConnectionFacts,
+) -> Result<()> {
+    let Some(client) = facts.tls.as_ref().and_then(|tls| tls.client.as_ref()) else {
+        return Ok(());
+    };
+    for (header, value) in &client.headers {
+        if let Some((_, name)) = listener.client_headers.iter().find(|(known, _)| known == header) {
+            request.insert_header(name.clone(), value.clone())?;
+        }
+    }
+    Ok(())
 }
 
 /// The value of a header that comes once.

@@ -118,7 +118,10 @@ impl AccessLog {
     }
 }
 
-fn open(destination: &Destination, dropped: &IntCounter) -> io::Result<Option<Arc<Sink>>> {
+pub(super) fn open(
+    destination: &Destination,
+    dropped: &IntCounter,
+) -> io::Result<Option<Arc<Sink>>> {
     let target = match destination {
         Destination::Off => return Ok(None),
         Destination::Stdout => sink::Destination::Stdout,

@@ -41,6 +41,8 @@ pub struct Record<'a> {
     pub protocol: &'static str,
     /// The other end of the TCP connection.
     pub peer: SocketAddr,
+    /// Our name for that connection, which the connection log has too; empty when there is none.
+    pub conn_trace_id: &'a str,
     /// Status sent; 0 when none was.
     pub status: u16,
     /// Why it was answered as it was: an entry of a closed list.
@@ -128,6 +130,7 @@ impl<'a> Record<'a> {
             query: None,
             protocol: "",
             peer,
+            conn_trace_id: "",
             status: 0,
             reason: "",
             error_reason: "",
@@ -185,6 +188,11 @@ impl<'a> Record<'a> {
         push_address(out, self.peer.ip());
         out.extend_from_slice(b"\",\"peer_port\":");
         push_number(out, u64::from(self.peer.port()));
+        if !self.conn_trace_id.is_empty() {
+            out.extend_from_slice(b",\"conn_trace_id\":\"");
+            out.extend_from_slice(self.conn_trace_id.as_bytes());
+            out.push(b'"');
+        }
     }
 
     fn write_request(&self, out: &mut Vec<u8>) {

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use super::rule::Place;
 use super::{Judge, Scene, address, seconds};
-use crate::config::certificate;
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::{Field, Spanned, Table};
-use crate::config::model::{CertificateFiles, Listener, ListenerTls, PathPolicy, Rule};
+use crate::config::model::{Listener, PathPolicy, Rule};
 use crate::config::raw;
 
 /// A listener, and what other checks need of it even when it is wrong.
@@ -100,28 +99,6 @@ impl Judge<'_> {
             span: name.span,
         });
         Judged { name: name.value, address, model }
-    }
-
-    fn listener_tls(&mut self, tls: &Spanned<raw::ListenerTls>) -> Option<ListenerTls> {
-        let list = self.demand(&tls.value.certificates, tls.key, "certificates")?;
-        if list.value.is_empty {
-            let message = "an HTTPS listener needs a certificate";
-            self.report(Diagnostic::error("empty-list", list.key, message));
-        }
-        let mut certificates = Vec::with_capacity(list.value.items.len());
-        for item in &list.value.items {
-            let chain = self.demand(&item.value.certificate, item.span, "certificate");
-            let key = self.demand(&item.value.private_key, item.span, "private_key");
-            let (Some(chain), Some(key)) = (chain, key) else { continue };
-            let paths = (self.path("certificate", chain), self.path("private_key", key));
-            let (Some(certificate), Some(private_key)) = paths else { continue };
-            let files = CertificateFiles { certificate, private_key, span: chain.span };
-            for finding in certificate::check(&files, key.span, self.ground) {
-                self.report(finding);
-            }
-            certificates.push(files);
-        }
-        Some(ListenerTls { certificates })
     }
 
     fn default_rule(
