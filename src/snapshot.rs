@@ -51,6 +51,8 @@ pub struct Listener {
     pub rules: Vec<Rule>,
     /// Its counters.
     pub metrics: Arc<ListenerMetrics>,
+    /// Whether only clients are served that its trust store vouches for.
+    pub verifies_clients: bool,
     /// Names of the headers that tell targets of a client's certificate, as they are written;
     /// empty where none is asked for.
     pub client_headers: Vec<(ClientHeader, Bytes)>,
@@ -151,6 +153,10 @@ impl Listener {
             table: RuleTable::compile(&listener.rules),
             rules,
             metrics: metrics.listener(&listener.name, &CAUSES),
+            verifies_clients: listener
+                .tls
+                .as_ref()
+                .is_some_and(model::ListenerTls::verifies_clients),
             client_headers: client_headers(listener.tls.as_ref()),
             forwarded_proto: forwarded_proto(scheme),
             forwarded_port: forwarded_port(listener.address.port()),

@@ -401,6 +401,15 @@ pub struct ListenerTls {
     pub mutual_authentication: Option<MutualAuthentication>,
 }
 
+impl ListenerTls {
+    /// Whether only clients are served that a trust store vouches for.
+    #[must_use]
+    pub fn verifies_clients(&self) -> bool {
+        let mutual = self.mutual_authentication.as_ref();
+        mutual.is_some_and(|mutual| matches!(mutual.mode, MutualMode::Verify(_)))
+    }
+}
+
 /// A certificate chain and its key, PEM files.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CertificateFiles {

@@ -75,7 +75,12 @@ impl ConnectionFacts {
     #[must_use]
     pub fn presented(&self) -> Option<Presented<'_>> {
         let compiled = self.settings.tls.as_ref()?;
-        Some(Presented { compiled, server_name: self.tls.as_ref()?.server_name.as_deref() })
+        let tls = self.tls.as_ref()?;
+        Some(Presented {
+            compiled,
+            server_name: tls.server_name.as_deref(),
+            is_client_verified: tls.client.as_ref().is_some_and(|client| client.is_verified),
+        })
     }
 
     /// Longest silence of the client, or of both sides of an upgraded connection.

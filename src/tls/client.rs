@@ -193,7 +193,15 @@ impl ClientCertVerifier for Verify {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         look(leaf, others)?;
-        self.judge(leaf, others, now)
+        self.judge(leaf, others, now).inspect_err(|error| {
+            // Signed by somebody of the right name with another key. The same error of the
+            // handshake's own signature means something else.
+            if *error == Error::InvalidCertificate(CertificateError::BadSignature) {
+                let _ = WITNESS.try_with(|witness| {
+                    witness.borrow_mut().failure = Some(HandshakeFailure::ClientCertUntrusted);
+                });
+            }
+        })
     }
 
     fn verify_tls12_signature(

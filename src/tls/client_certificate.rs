@@ -50,6 +50,8 @@ impl ClientCertificate {
 pub struct ClientIdentity {
     /// The leaf.
     pub certificate: ClientCertificate,
+    /// Whether a trust store has vouched for it; otherwise the client has its key, no more.
+    pub is_verified: bool,
     /// What targets are told, ready to be sent.
     pub headers: Box<[(ClientHeader, HeaderValue)]>,
 }
@@ -73,7 +75,8 @@ impl ClientIdentity {
             .into_iter()
             .map(|(header, text)| Some((header, HeaderValue::try_from(text).ok()?)))
             .collect::<Option<_>>()?;
-        Some(Self { certificate, headers })
+        let is_verified = matches!(mode, MutualMode::Verify(_));
+        Some(Self { certificate, is_verified, headers })
     }
 }
 
