@@ -10,6 +10,7 @@ mod client_certificate;
 mod distinguished_name;
 mod policy;
 mod resolver;
+mod trust;
 mod watch;
 
 #[cfg(test)]
@@ -24,7 +25,6 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, ServerConnection};
@@ -33,14 +33,12 @@ use self::certificate::Leaf;
 pub use self::client::{HandshakeFailure, Witness, witnessed};
 pub use self::client_certificate::{ClientCertificate, ClientIdentity};
 use self::resolver::Certificates;
+use self::trust::Trust;
 pub use self::watch::CertificateWatch;
 use crate::clock::UnixMillis;
 use crate::config;
 use crate::config::diagnostics::Span;
-use crate::config::model::{
-    CertificateFiles, ListenerTls, MutualAuthentication, MutualMode, TrustStore,
-};
-use crate::config::trust_store;
+use crate::config::model::{CertificateFiles, ListenerTls, MutualMode};
 
 /// Largest certificate or key file that is read, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -157,7 +155,8 @@ pub fn compile(
     previous: Option<&Compiled>,
 ) -> Result<Compiled, TlsError> {
     let files = read(tls)?;
-    let trust = tls.mutual_authentication.as_ref().map(Trust::read).transpose()?;
+    let mutual = tls.mutual_authentication.as_ref();
+    let trust = mutual.map(|mutual| Trust::read(&mutual.mode)).transpose()?;
     let fingerprint = fingerprint(tls, &files, trust.as_ref(), http2);
     if let Some(previous) = previous.filter(|old| old.fingerprint == fingerprint && old.holds(now))
     {
@@ -201,7 +200,7 @@ pub fn compile(
     Ok(Compiled {
         config: Arc::new(config),
         certificates: facts.into(),
-        mutual: trust.map(|trust| Arc::new(trust.named.mode.clone())),
+        mutual: trust.map(|trust| Arc::new(trust.mode.clone())),
         by_name,
         fingerprint,
         ranked: now,
@@ -220,50 +219,6 @@ impl Compiled {
         let has_ended = |end: UnixMillis| self.ranked <= end && end < now;
         self.certificates.len() < 2
             || !self.certificates.iter().any(|certificate| has_ended(certificate.not_after))
-    }
-}
-
-/// What clients are judged by, and the bytes of its files.
-struct Trust<'a> {
-    named: &'a MutualAuthentication,
-    store: Option<(&'a TrustStore, Vec<u8>, Vec<Vec<u8>>)>,
-}
-
-impl<'a> Trust<'a> {
-    fn read(named: &'a MutualAuthentication) -> Result<Self, TlsError> {
-        let MutualMode::Verify(store) = &named.mode else {
-            return Ok(Self { named, store: None });
-        };
-        let get = |path: &Path, span| {
-            read_file(path).map_err(|error| TlsError::Unreadable {
-                path: path.to_owned(),
-                error,
-                span,
-            })
-        };
-        let authorities = get(&store.authorities, store.span)?;
-        let lists = store.revocation_lists.iter().map(|(path, span)| get(path, *span));
-        Ok(Self { named, store: Some((store, authorities, lists.collect::<Result<_, _>>()?)) })
-    }
-
-    fn verifier(&self, provider: &CryptoProvider) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-        let Some((store, authorities, lists)) = &self.store else {
-            let algorithms = provider.signature_verification_algorithms;
-            return Ok(Arc::new(client::Passthrough { algorithms }));
-        };
-        let unusable = |path: &Path, span| {
-            let path = path.to_owned();
-            move |reason| TlsError::Unusable { path, reason, span }
-        };
-        let authorities = trust_store::authorities(authorities)
-            .map_err(unusable(&store.authorities, store.span))?;
-        let mut revoked = Vec::new();
-        for ((path, span), list) in store.revocation_lists.iter().zip(lists) {
-            revoked.extend(trust_store::revocation_lists(list).map_err(unusable(path, *span))?);
-        }
-        let inner = trust_store::verifier(authorities, revoked, store.advertise_names)
-            .map_err(unusable(&store.authorities, store.span))?;
-        Ok(Arc::new(client::Verify { inner, ignore_expiry: store.ignore_expiry }))
     }
 }
 
@@ -334,12 +289,7 @@ fn fingerprint(
     add(tls.security_policy.name.as_bytes());
     files.iter().flat_map(|file| [&file.chain, &file.key]).for_each(|part| add(part));
     if let Some(trust) = trust {
-        add(b"clients");
-        if let Some((store, authorities, lists)) = &trust.store {
-            add(&[u8::from(store.ignore_expiry), u8::from(store.advertise_names)]);
-            add(authorities);
-            lists.iter().for_each(|list| add(list));
-        }
+        trust.parts(&mut add);
     }
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(context.finish().as_ref());
