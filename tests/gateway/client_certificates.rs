@@ -363,6 +363,17 @@ fn a_connection_from_before_the_demand_serves_no_request_after_it() {
 }
 
 #[test]
+fn a_list_that_another_has_signed_lets_nobody_in_that_it_speaks_of() {
+    let (root, forger) = (ClientAuthority::root("clients"), ClientAuthority::root("clients"));
+    let site = site(
+        &format!("{VERIFY}, revocation_lists: [revoked.pem]"),
+        &[("clients.pem", &root.pem), ("revoked.pem", &forger.revoking(&[9], 2026))],
+    );
+    assert_eq!(site.get(Some(&root.client("a", 1))), None);
+    assert_eq!(site.line(1).field(11), "Failed:ClientCertCrlProcessingError");
+}
+
+#[test]
 fn neither_a_ticket_nor_a_plain_connection_from_before_gets_around_the_demand() {
     let root = ClientAuthority::root("clients");
     let mut site = site(VERIFY, &[("clients.pem", &root.pem)]);
