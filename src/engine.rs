@@ -20,7 +20,7 @@ use crate::auth::key_source::KeyWait;
 use crate::auth::{self, Identity, Outcome, Patience};
 use crate::clock::UnixMillis;
 use crate::config::model::{GroupIndex, ProtocolVersion, WeightedGroup};
-use crate::http::{Authority, Received, Scheme, Target, limits, tidy};
+use crate::http::{Authority, Received, Target, limits, tidy};
 use crate::routing::{Selection, choose_group, redirect};
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
 use crate::tls::Presented;
@@ -40,6 +40,8 @@ pub struct Request<'a> {
     pub is_http2: bool,
     /// The certificates of its connection; absent without TLS, or where there is no connection.
     pub presented: Option<Presented<'a>>,
+    /// Whether it came by a connection whose client no trust store has vouched for.
+    pub is_unverified: bool,
 }
 
 /// What deciding needs beside the request.
@@ -144,7 +146,8 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
     if request.presented.is_some_and(|presented| !presented.is_for(authority.host())) {
         return Decision::refused(None, Refusal::MisdirectedHost, caller);
     }
-    if listener.verifies_clients && is_unverified(request) {
+    // Its connection was made before the file in force.
+    if listener.verifies_clients && request.is_unverified {
         return Decision::refused(None, Refusal::UnverifiedClient, caller);
     }
     let selection = listener.table.route(authority.host(), &target, request.received.method);
@@ -166,13 +169,6 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
     decision.target = changed(&target);
     decision.authority = changed_authority(request, &authority);
     decision
-}
-
-/// Whether a request came by a connection whose client was not asked for a certificate: it was made
-/// before the file in force.
-fn is_unverified(request: &Request<'_>) -> bool {
-    request.received.scheme == Scheme::Http
-        || request.presented.is_some_and(|presented| !presented.is_client_verified)
 }
 
 /// A request at the rule that takes it.

@@ -222,15 +222,13 @@ impl Compiled {
     }
 }
 
-/// What a connection's handshake settled about certificates, ours and the client's.
+/// What a connection's handshake settled about certificates.
 #[derive(Debug, Clone, Copy)]
 pub struct Presented<'a> {
     /// The certificates to choose from.
     pub compiled: &'a Compiled,
     /// The name that the client asked for (SNI), lower case.
     pub server_name: Option<&'a str>,
-    /// Whether a trust store has vouched for the client.
-    pub is_client_verified: bool,
 }
 
 impl Presented<'_> {

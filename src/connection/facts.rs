@@ -25,6 +25,8 @@ pub struct TlsFacts {
     pub version: &'static str,
     /// The cipher suite's name as IANA has it.
     pub cipher: &'static str,
+    /// The same as OpenSSL spells it.
+    pub openssl_cipher: &'static str,
     /// The group of the key exchange, as IANA calls it.
     pub key_exchange: &'static str,
     /// The name that the client asked for (SNI), lower case.
@@ -75,12 +77,14 @@ impl ConnectionFacts {
     #[must_use]
     pub fn presented(&self) -> Option<Presented<'_>> {
         let compiled = self.settings.tls.as_ref()?;
-        let tls = self.tls.as_ref()?;
-        Some(Presented {
-            compiled,
-            server_name: tls.server_name.as_deref(),
-            is_client_verified: tls.client.as_ref().is_some_and(|client| client.is_verified),
-        })
+        Some(Presented { compiled, server_name: self.tls.as_ref()?.server_name.as_deref() })
+    }
+
+    /// Whether no trust store has vouched for the client.
+    #[must_use]
+    pub fn is_unverified(&self) -> bool {
+        let client = self.tls.as_ref().and_then(|tls| tls.client.as_ref());
+        client.is_none_or(|client| !client.is_verified)
     }
 
     /// Longest silence of the client, or of both sides of an upgraded connection.

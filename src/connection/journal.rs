@@ -40,7 +40,7 @@ impl Journal {
         let certificate = tls.and_then(|tls| tls.client.as_ref()).map(|client| &client.certificate);
         let handshake = tls.map(|tls| Handshake::Done {
             version: tls.version,
-            cipher: openssl_name(tls.cipher),
+            cipher: tls.openssl_cipher,
             key_exchange: tls.key_exchange,
             took,
         });
@@ -73,16 +73,5 @@ impl Journal {
             serial_number: &certificate.serial_number,
         });
         log.log(&Attempt { time: clock::wall(), peer, local, id, handshake, certificate });
-    }
-}
-
-/// OpenSSL's name for a suite, which is what ALB's logs have; those of TLS 1.3 have but one.
-fn openssl_name(iana: &'static str) -> &'static str {
-    match iana {
-        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" => "ECDHE-ECDSA-AES128-GCM-SHA256",
-        "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" => "ECDHE-ECDSA-AES256-GCM-SHA384",
-        "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" => "ECDHE-RSA-AES128-GCM-SHA256",
-        "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" => "ECDHE-RSA-AES256-GCM-SHA384",
-        other => other,
     }
 }

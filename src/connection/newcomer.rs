@@ -117,12 +117,14 @@ fn settled(session: &ServerConnection, compiled: &tls::Compiled) -> (TlsFacts, H
         Some(b"h2") => HttpVersion::Http2,
         _ => HttpVersion::Http1,
     };
+    let suite = session.negotiated_cipher_suite().map(|suite| suite.suite());
     let facts = TlsFacts {
         version: match session.protocol_version() {
             Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
             _ => "TLSv1.2",
         },
-        cipher: session.negotiated_cipher_suite().map_or("", |suite| cipher_name(suite.suite())),
+        cipher: suite.map_or("", cipher_name),
+        openssl_cipher: suite.map_or("", openssl_name),
         key_exchange: session
             .negotiated_key_exchange_group()
             .map_or("", |group| group_name(group.name())),
@@ -165,6 +167,17 @@ fn cipher_name(suite: CipherSuite) -> &'static str {
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
         CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
         other => other.as_str().unwrap_or_default(),
+    }
+}
+
+/// OpenSSL's name, which ALB's logs have. Those of TLS 1.3 are IANA's.
+fn openssl_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
+        other => cipher_name(other),
     }
 }
 

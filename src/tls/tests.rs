@@ -208,8 +208,7 @@ fn a_host_belongs_to_the_certificate_that_its_own_connection_would_be_shown() {
     let exact = authority.ecdsa("exact", &["x.a.test"]);
     let compiled = compile_now(&listener(&[&wild, &exact])).unwrap();
     let is_for = |server_name, host| {
-        let server_name = Some(server_name);
-        Presented { compiled: &compiled, server_name, is_client_verified: false }.is_for(host)
+        Presented { compiled: &compiled, server_name: Some(server_name) }.is_for(host)
     };
     assert!(is_for("x.a.test", "x.a.test") && is_for("y.a.test", "z.a.test"));
     assert!(!is_for("x.a.test", "y.a.test") && !is_for("y.a.test", "x.a.test"));

@@ -31,6 +31,8 @@ pub struct Exchange<'a> {
     pub priority: Option<u32>,
     /// The path as the client sent it; the query is the record's.
     pub path: &'a [u8],
+    /// The cipher suite as OpenSSL spells it; empty without TLS.
+    pub cipher: &'a str,
     /// The name that the client asked for in its TLS handshake; empty when none.
     pub server_name: &'a str,
     /// What the target answered.
@@ -62,7 +64,7 @@ impl Record<'_> {
         line.number(self.bytes_out + exchange.heads.1);
         self.write_request_line(exchange, &mut line);
         line.quoted(&[self.user_agent], LONGEST_USER_AGENT);
-        line.word(self.tls.map_or("", |tls| tls.cipher).as_bytes());
+        line.word(exchange.cipher.as_bytes());
         line.word(self.tls.map_or("", |tls| tls.version).as_bytes());
         match self.target_group {
             "" => line.word(b""),
