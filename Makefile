@@ -15,7 +15,7 @@ demo:
 	@scripts/prepare build
 	@echo '==> building the gateway (the first build takes about eight minutes on two cores)'
 	$(CARGO) build --release --locked
-	@exec target/release/portcullis demo routes.yaml
+	@exec $${CARGO_TARGET_DIR:-target}/release/portcullis demo routes.yaml
 
 test: lint unit oracles
 

@@ -14,6 +14,8 @@ pub use challenge::{Challenge, challenge};
 pub use page::{error_page, reason_phrase};
 pub use refusal::Refusal;
 
+use std::time::Duration;
+
 use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERVER};
 use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
@@ -86,6 +88,17 @@ impl Answer {
         match HeaderValue::from_str(location) {
             Ok(location) => Self::page(status).with(LOCATION, location),
             Err(_) => Self::page(500),
+        }
+    }
+
+    /// A JWK set (RFC 7517 8.5) that may be kept for a while.
+    #[must_use]
+    pub fn key_set(document: Bytes, max_age: Duration) -> Self {
+        let content_type = HeaderValue::from_static("application/jwk-set+json");
+        let answer = Self::new(200, content_type, document);
+        match HeaderValue::try_from(format!("public, max-age={}", max_age.as_secs())) {
+            Ok(value) => answer.with(CACHE_CONTROL, value),
+            Err(_) => answer,
         }
     }
 

@@ -6,8 +6,10 @@
 mod background;
 mod expiry;
 mod reload;
+mod session_key;
 mod start;
 mod stop;
+mod target_files;
 mod view;
 
 pub use self::reload::{ReloadError, Reloader};

@@ -19,6 +19,7 @@ mod restart;
 pub mod schema;
 mod secret;
 mod security_policy;
+pub mod signing_key;
 mod source;
 mod suggest;
 mod syntax;

@@ -16,13 +16,15 @@ use ::http::{HeaderMap, HeaderValue};
 
 pub use self::reason::Reason;
 use crate::answer::{self, Answer, Caller, Challenge, Refusal};
+use crate::assertion;
 use crate::auth::key_source::KeyWait;
 use crate::auth::{self, Identity, Outcome, Patience};
 use crate::clock::UnixMillis;
-use crate::config::model::{GroupIndex, ProtocolVersion, WeightedGroup};
+use crate::config::model::{Forward, GroupIndex, ProtocolVersion};
 use crate::http::{Authority, Received, Target, limits, tidy};
 use crate::routing::{Selection, choose_group, redirect};
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
+use crate::stickiness::{Client, Sticky};
 use crate::tls::Presented;
 
 /// A request, as far as deciding needs to know it.
@@ -102,6 +104,8 @@ pub struct Plan {
     pub group: GroupIndex,
     /// Its position among the rule's target groups.
     pub position: usize,
+    /// How its client is kept where it was; absent where nothing is sticky.
+    pub sticky: Option<Box<Sticky>>,
 }
 
 impl Decision {
@@ -150,6 +154,9 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
     if listener.verifies_clients && request.is_unverified {
         return Decision::refused(None, Refusal::UnverifiedClient, caller);
     }
+    if let Some(decision) = own_path(snapshot, &target, caller, request.received.method) {
+        return decision;
+    }
     let selection = listener.table.route(authority.host(), &target, request.received.method);
     let index = match selection {
         Ok(Selection::Rule(index)) => index,
@@ -169,6 +176,30 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
     decision.target = changed(&target);
     decision.authority = changed_authority(request, &authority);
     decision
+}
+
+/// Our own path, whatever the rules say: the public keys of identity assertions, when there are any.
+fn own_path(
+    snapshot: &Snapshot,
+    target: &Target<'_>,
+    caller: Caller,
+    method: &str,
+) -> Option<Decision> {
+    let asserter = snapshot.asserter.as_ref()?;
+    if target.path != assertion::KEYS_PATH || !matches!(method, "GET" | "HEAD") {
+        return None;
+    }
+    let answer = Answer::key_set(asserter.key_set(), asserter.max_age()).for_caller(caller);
+    Some(Decision {
+        rule: None,
+        reason: Reason::IdentityKeys,
+        error_reason: "",
+        identity: None,
+        header_bytes: 0,
+        target: None,
+        authority: None,
+        step: Step::Answer { answer, close: false },
+    })
 }
 
 /// A request at the rule that takes it.
@@ -193,8 +224,14 @@ impl View<'_> {
             Err(decision) => return *decision,
         };
         let (reason, step) = match &self.rule.action {
-            Action::Forward(groups) => {
-                self.forward(request, groups, moment.random, identity.is_some())
+            Action::Forward(forward) => {
+                let client = Client {
+                    headers: request.headers,
+                    authority: authority.as_str(),
+                    seal: &self.snapshot.seal,
+                    now: moment.wall,
+                };
+                self.forward(request, forward, client, moment.random, identity.is_some())
             }
             Action::Redirect(redirect) => {
                 let parts = redirect::Parts::of(target, authority, self.listener.scheme);
@@ -276,22 +313,27 @@ impl View<'_> {
     fn forward(
         &self,
         request: &Request<'_>,
-        groups: &[WeightedGroup],
+        forward: &Forward,
+        client: Client<'_>,
         random: u32,
         is_authorized: bool,
     ) -> (Reason, Step) {
         if request.content_length.is_some_and(|length| length > self.listener.max_request_body) {
             return self.refuse(Refusal::BodyTooLarge);
         }
-        let Some(group) = choose_group(groups, random) else {
+        let stickiness = &self.snapshot.stickiness;
+        let kept = stickiness.group(forward, client);
+        let before = kept.and_then(|kept| kept.group);
+        let Some(group) = before.or_else(|| choose_group(&forward.groups, random)) else {
             return self.refuse(Refusal::NoTarget);
         };
         if !self.is_spoken_by(group, request) {
             return self.refuse(Refusal::ProtocolMismatch);
         }
-        let position = groups.iter().position(|weighted| weighted.group == group).unwrap_or(0);
+        let sticky = stickiness.keep(kept, group, client);
+        let position = forward.groups.iter().position(|weighted| weighted.group == group);
         let reason = if is_authorized { Reason::Authorized } else { Reason::Public };
-        (reason, Step::Forward(Plan { group, position }))
+        (reason, Step::Forward(Plan { group, position: position.unwrap_or(0), sticky }))
     }
 
     /// Whether the targets of a group can take what this client speaks (alb.md 9.1).

@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod answer;
 pub mod app;
+pub mod assertion;
 pub mod auth;
 pub mod check;
 pub mod cli;
@@ -18,7 +19,9 @@ pub mod fetch;
 pub mod http;
 pub mod proxy;
 pub mod routing;
+pub mod session;
 pub mod snapshot;
+pub mod stickiness;
 pub mod telemetry;
 pub mod tls;
 pub mod upstream;

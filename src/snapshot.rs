@@ -9,11 +9,15 @@ use ::http::HeaderValue;
 use bytes::Bytes;
 
 use crate::answer::{Answer, Refusal};
+use crate::assertion::Asserter;
 use crate::auth::{self, Authorizers, CompiledValidation};
-use crate::config::model::{self, ClientHeader, Config, Name, Redirect, WeightedGroup};
+use crate::config::model::{self, ClientHeader, Config, Forward, Name, Redirect};
 use crate::http::forwarded::{forwarded_port, forwarded_proto};
 use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme};
 use crate::routing::RuleTable;
+use crate::session::Seal;
+use crate::session::keys::Key;
+use crate::stickiness::Stickiness;
 use crate::telemetry::metrics::{ListenerMetrics, Metrics, RuleMetrics};
 use crate::upstream::TargetGroups;
 
@@ -31,6 +35,13 @@ pub struct Snapshot {
     pub groups: Arc<TargetGroups>,
     /// Headers that are ours.
     pub owned: OwnedHeaders,
+    /// Vouches for requests to groups that want it; `None` when there is no such group, or when
+    /// the system had no randomness for a key.
+    pub asserter: Option<Arc<Asserter>>,
+    /// Seals what browsers keep for us.
+    pub seal: Seal,
+    /// How clients are kept on targets and in target groups.
+    pub stickiness: Stickiness,
 }
 
 /// One listener, ready for requests.
@@ -81,7 +92,7 @@ pub struct Rule {
 /// The routing action, ready for requests.
 pub enum Action {
     /// To target groups by weight.
-    Forward(Box<[WeightedGroup]>),
+    Forward(Forward),
     /// To another location.
     Redirect(Redirect),
     /// A prepared answer.
@@ -112,6 +123,9 @@ impl Snapshot {
             .iter()
             .map(|listener| Listener::compile(listener, &config, &authorizers, metrics))
             .collect();
+        let asserter = config.identity_assertion.as_ref().and_then(|settings| {
+            Asserter::compile(settings, previous.and_then(|old| old.asserter.as_ref()))
+        });
         let owned = OwnedHeaders::compile(&config.owned_headers);
         // Where rules judge methods, nobody may ask a target for another one behind their back.
         let judges_methods = listeners.iter().any(|listener| listener.table.judges_methods());
@@ -121,6 +135,9 @@ impl Snapshot {
             listeners,
             authorizers,
             groups,
+            asserter,
+            stickiness: Stickiness::compile(&config, metrics),
+            seal: seal(&config, previous.map(|old| &old.seal)),
             config,
         }
     }
@@ -144,11 +161,7 @@ impl Listener {
             name: Arc::clone(&listener.name),
             scheme,
             port: listener.address.port(),
-            path: PathPolicy {
-                keep_encoded_slash: listener.path.keep_encoded_slash,
-                merge_slashes: listener.path.merge_slashes,
-                keep_parameters: listener.path.keep_parameters,
-            },
+            path: listener.path,
             max_request_body: listener.max_request_body,
             table: RuleTable::compile(&listener.rules),
             rules,
@@ -173,13 +186,14 @@ impl Rule {
         metrics: &Metrics,
     ) -> Self {
         let (action, groups) = match &rule.action {
-            model::Action::Forward(groups) => {
-                let names = groups
+            model::Action::Forward(forward) => {
+                let names = forward
+                    .groups
                     .iter()
                     .filter_map(|weighted| config.target_groups.get(weighted.group.0))
                     .map(|group| &*group.name)
                     .collect();
-                (Action::Forward(groups.as_slice().into()), names)
+                (Action::Forward(forward.clone()), names)
             }
             model::Action::Redirect(redirect) => (Action::Redirect(redirect.clone()), Vec::new()),
             model::Action::FixedResponse(fixed) => {
@@ -204,6 +218,16 @@ fn client_headers(tls: Option<&model::ListenerTls>) -> Vec<(ClientHeader, Bytes)
     };
     let name = |header| Bytes::copy_from_slice(mutual.header_names.name(header).as_bytes());
     ClientHeader::ALL.into_iter().map(|header| (header, name(header))).collect()
+}
+
+/// The file's session keys. Our own, for when it has none, outlives a reload.
+fn seal(config: &Config, previous: Option<&Seal>) -> Seal {
+    let derive = |secret: &model::Secret| Key::derive(secret.expose().as_bytes()).ok();
+    let own = match previous {
+        Some(previous) => previous.own().cloned(),
+        None => Key::random().ok().map(Arc::new),
+    };
+    Seal::new(config.session_keys.iter().filter_map(derive).collect(), own)
 }
 
 fn wanted_scopes(validation: &model::JwtValidation) -> Vec<String> {

@@ -5,7 +5,8 @@
 //! background task that resolves names and checks health. What a failed attempt means, and whether
 //! another one is allowed, is said by [`failure`].
 //!
-//! Not here: weights between groups and stickiness, which routing decides, and proxying itself.
+//! Not here: weights between groups, which routing decides, the cookies by which clients are kept on
+//! a target, and proxying itself.
 //! Pingora's types appear in `peer` and `probe`.
 
 mod balance;
@@ -33,7 +34,7 @@ pub use group::{Fault, TargetGroup, TargetStatus};
 pub use groups::TargetGroups;
 pub use peer::{Phase, classify};
 pub use state::{HealthState, Reason};
-pub use target::{Chosen, NoTarget, Target, Tried};
+pub use target::{Chosen, NoTarget, Target, TargetKey, Tried};
 
 /// How soon a reloaded file is noticed in the background.
 const NOTICE: Duration = Duration::from_millis(250);

@@ -15,8 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::config::model::{
     AccessLog, Admin, AppClients, Config, DevelopmentClient, DevelopmentGrant, DevelopmentGroup,
-    DevelopmentUser, DevelopmentUserPool, Issuer, KeySource, LogDestination, Name, Profile, Secret,
-    Shutdown, UserPool,
+    DevelopmentUser, DevelopmentUserPool, IdentityAssertion, Issuer, KeySource, LogDestination,
+    Name, Profile, Secret, Shutdown, UserPool,
 };
 
 use claims::{algorithm, claim_headers};
@@ -28,10 +28,12 @@ pub fn redacted(config: &Config) -> Value {
         admin,
         threads,
         state_directory,
+        session_keys,
         startup_wait,
         shutdown,
         access_log,
         connection_log,
+        identity_assertion,
         claim_headers: headers,
         owned_headers,
         user_pools,
@@ -44,10 +46,12 @@ pub fn redacted(config: &Config) -> Value {
         "admin": self::admin(admin),
         "threads": threads,
         "state_directory": state_directory.as_deref().map(path),
+        "session_keys": session_keys.iter().map(|key| secret(Some(key))).collect::<Vec<_>>(),
         "startup_wait": seconds(*startup_wait),
         "shutdown": self::shutdown(shutdown),
         "access_log": self::access_log(access_log),
         "connection_log": { "destination": log_destination(connection_log) },
+        "identity_assertion": identity_assertion.as_ref().map(self::identity_assertion),
         "claim_headers": claim_headers(headers),
         "owned_headers": owned_headers,
         "user_pools": named(user_pools.iter().map(|pool| (&pool.name, user_pool(pool)))),
@@ -116,6 +120,16 @@ fn access_log(log: &AccessLog) -> Value {
         "destination": log_destination(destination),
         "query": query,
         "alb": { "destination": log_destination(alb), "load_balancer": &**load_balancer },
+    })
+}
+
+fn identity_assertion(assertion: &IdentityAssertion) -> Value {
+    let IdentityAssertion { issuer, lifetime, rotation, signing_keys } = assertion;
+    json!({
+        "issuer": &**issuer,
+        "lifetime": seconds(*lifetime),
+        "rotation": seconds(*rotation),
+        "signing_keys": signing_keys.iter().map(|_| "***").collect::<Vec<_>>(),
     })
 }
 

@@ -22,6 +22,8 @@ use crate::upstream;
 /// How often the file and the certificates are looked at.
 /// A change counts once the file has held still for two looks.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+/// How often keys of identity assertions are looked at.
+const KEY_INTERVAL: Duration = Duration::from_secs(5);
 /// Between the panic of a background task and its new beginning.
 const RESPITE: Duration = Duration::from_secs(1);
 
@@ -60,6 +62,7 @@ impl BackgroundService for Background {
             let snapshots = Arc::clone(&snapshots);
             upstream::keep(move || Arc::clone(&snapshots.load().groups), told.clone())
         }));
+        tokio::spawn(rotate_identity_keys(Arc::clone(gateway)));
         tokio::spawn(become_ready(Arc::clone(gateway)));
         tokio::spawn(watch_file(Arc::clone(&self.reloader)));
         tokio::spawn(hear_hangups(Arc::clone(gateway), Arc::clone(&self.reloader)));
@@ -98,6 +101,18 @@ where
 {
     while tokio::spawn(begin()).await.is_err_and(|why| why.is_panic()) {
         tokio::time::sleep(respite).await;
+    }
+}
+
+/// Lets new keys of identity assertions take over when it is time.
+async fn rotate_identity_keys(gateway: Arc<Gateway>) {
+    let mut ticks = tokio::time::interval(KEY_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let now = ticks.tick().await.into_std();
+        if let Some(asserter) = &gateway.snapshot.load().asserter {
+            asserter.rotate(now);
+        }
     }
 }
 

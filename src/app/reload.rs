@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::expiry::{Expiry, Nearness};
 use super::start::{Gateway, destination, log_settings};
+use super::target_files::TargetFiles;
 use crate::admin::ReloadReport;
 use crate::check;
 use crate::clock;
@@ -42,6 +43,7 @@ struct State {
     judged: [u8; 32],
     handles: Vec<ListenerHandle>,
     certificates: Vec<Option<CertificateWatch>>,
+    target_files: TargetFiles,
     expiry: Expiry,
 }
 
@@ -55,8 +57,15 @@ impl Reloader {
         handles: Vec<ListenerHandle>,
         certificates: Vec<Option<CertificateWatch>>,
     ) -> Self {
-        let state =
-            State { digest, judged: digest, handles, certificates, expiry: Expiry::default() };
+        let target_files = TargetFiles::of(&gateway.snapshot.load().config);
+        let state = State {
+            digest,
+            judged: digest,
+            handles,
+            certificates,
+            target_files,
+            expiry: Expiry::default(),
+        };
         state.show_ends(&gateway);
         Self { gateway, file, state: Mutex::new(state) }
     }
@@ -162,6 +171,8 @@ impl Reloader {
             };
             compiled.push(tls);
         }
+        // Before they are read: what changes in between is then seen as a change.
+        let target_files = TargetFiles::of(&config);
         let snapshot = Arc::new(Snapshot::compile(config, Some(&old), &gateway.metrics));
         // A target under a new name must not answer 503 until the name is looked up.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -184,6 +195,7 @@ impl Reloader {
                 watch.map(|(compiled, tls)| CertificateWatch::new(tls, listener.http2, compiled)),
             );
         }
+        state.target_files = target_files;
         state.digest = loaded.digest;
         state.show_ends(gateway);
         gateway.metrics.reload_succeeded(snapshot.generation, clock::wall());
@@ -210,6 +222,11 @@ impl Reloader {
         }
         if is_changed {
             state.show_ends(&self.gateway);
+        }
+        if state.target_files.poll() {
+            tracing::info!("a file that a target group names has changed");
+            // What is wrong is said in the log and by a gauge; the groups before still serve.
+            drop(self.reload_locked(&mut state));
         }
         state.tell_ends(&self.gateway);
     }

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::background::Background;
 use super::reload::Reloader;
+use super::session_key::{self, SessionKeyError};
 use super::stop::StopSignal;
 use crate::config::Loaded;
 use crate::config::model::{self, Config, LogDestination};
@@ -66,6 +67,9 @@ pub enum StartError {
     /// The state directory cannot be used.
     #[error("state_directory: {0}")]
     State(#[from] StoreError),
+    /// The key in the state directory cannot be used.
+    #[error("state_directory: {0}")]
+    SessionKey(#[from] SessionKeyError),
     /// A target group cannot be spoken to safely.
     #[error("{0}")]
     Target(String),
@@ -212,7 +216,11 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
         &metrics.log_dropped,
     )
     .map_err(StartError::ConnectionLog)?;
-    let snapshot = Snapshot::compile(config, None, &metrics);
+    let own_key = config.state_directory.as_deref().map(session_key::keep).transpose()?;
+    let mut snapshot = Snapshot::compile(config, None, &metrics);
+    if let Some(key) = own_key {
+        snapshot.seal = snapshot.seal.with_own(key);
+    }
     if let Some(fault) = snapshot.groups.faults().first() {
         return Err(StartError::Target(fault.to_string()));
     }

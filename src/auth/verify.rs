@@ -4,6 +4,7 @@
 //! match, key by `kid`, signature over the received bytes, claim types. What depends on the time,
 //! on the pool's lists or on a rule is judged afresh for each request, in `policy`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -16,6 +17,9 @@ use super::reason::Reason;
 use super::token::{Header, Parts, SignatureBuffer, TokenType};
 use crate::clock::UnixMillis;
 use crate::config::model::{Algorithm, Profile};
+
+/// The number of the next token.
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// 2^53: beyond, a JSON number is not an exact integer everywhere.
 const MAX_DATE: f64 = 9_007_199_254_740_992.0;
@@ -35,6 +39,7 @@ pub enum Use {
 /// for each request.
 #[derive(Debug)]
 pub struct VerifiedToken {
+    number: u64,
     issuer: Arc<Issuer>,
     key: Arc<Key>,
     algorithm: Algorithm,
@@ -54,6 +59,12 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
+    /// Tells it from every other token that this process has verified; never 0.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The issuer that signed it.
     #[must_use]
     pub const fn issuer(&self) -> &Arc<Issuer> {
@@ -222,6 +233,7 @@ fn read_claims(
     let claims = payload.into_claims();
     let blocks = BlockCache::for_claims(claims.weight());
     Ok(VerifiedToken {
+        number: NEXT.fetch_add(1, Ordering::Relaxed),
         issuer: Arc::clone(issuer),
         key: Arc::clone(key),
         algorithm,

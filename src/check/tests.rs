@@ -13,6 +13,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         admin: Admin { address, token: None },
         threads: None,
         state_directory: None,
+        session_keys: vec![],
         startup_wait: minute,
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: minute },
         access_log: AccessLog {
@@ -22,6 +23,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
             load_balancer: "app/test/0000000000000000".into(),
         },
         connection_log: LogDestination::Off,
+        identity_assertion: None,
         claim_headers: Vec::new(),
         owned_headers: Vec::new(),
         user_pools: Vec::new(),
@@ -59,7 +61,10 @@ fn rule(line: usize, name: &str, paths: &[&str]) -> Rule {
         conditions: Conditions { path_pattern, ..Conditions::default() },
         authentication: None,
         public: false,
-        action: Action::Forward(vec![WeightedGroup { group: GroupIndex(0), weight: 1 }]),
+        action: Action::Forward(Forward {
+            groups: vec![WeightedGroup { group: GroupIndex(0), weight: 1 }],
+            stickiness: None,
+        }),
         claim_headers: Arc::from([]),
         span: span(line),
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use crate::config::diagnostics::{Diagnostic, Severity};
-use crate::config::model::Config;
+use crate::config::model::{Action, Config};
 use crate::config::{self, LoadOptions, Source};
 
 /// What the user asked for.
@@ -72,6 +72,9 @@ fn write_text(
             if !summary.has_state_directory {
                 writeln!(out, "note: no `state_directory`: key sets live in memory only")?;
             }
+            if let Some(note) = summary.session_keys {
+                writeln!(out, "note: no `session_keys`: {note}")?;
+            }
             if options.portable {
                 writeln!(out, "note: certificates, secrets and other files were not looked at")?;
             }
@@ -88,6 +91,8 @@ fn write_text(
 struct Summary {
     text: String,
     has_state_directory: bool,
+    /// What their absence means, where cookies are sealed.
+    session_keys: Option<&'static str>,
 }
 
 impl Summary {
@@ -99,8 +104,28 @@ impl Summary {
             counted(config.user_pools.len(), "user pool"),
             counted(config.target_groups.len(), "target group"),
         ];
-        Self { text: parts.join(", "), has_state_directory: config.state_directory.is_some() }
+        let has_state_directory = config.state_directory.is_some();
+        let session_keys = (config.session_keys.is_empty() && seals_cookies(config)).then_some(
+            if has_state_directory {
+                "stickiness cookies are good for this machine only, not for other replicas"
+            } else {
+                "stickiness cookies are good for this process only, not after a restart nor for other replicas"
+            },
+        );
+        Self { text: parts.join(", "), has_state_directory, session_keys }
     }
+}
+
+/// Whether anything of this file is kept by browsers under seal.
+fn seals_cookies(config: &Config) -> bool {
+    let mut rules = config
+        .listeners
+        .iter()
+        .flat_map(|listener| listener.rules.iter().chain(std::iter::once(&listener.default_rule)));
+    config.target_groups.iter().any(|group| group.stickiness.is_some())
+        || rules.any(
+            |rule| matches!(&rule.action, Action::Forward(forward) if forward.stickiness.is_some()),
+        )
 }
 
 fn count(findings: &[Diagnostic], severity: Severity) -> usize {

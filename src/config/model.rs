@@ -16,6 +16,8 @@ pub use super::mutual_authentication::{
     ClientHeader, ClientHeaderNames, MutualAuthentication, MutualMode, TrustStore,
 };
 pub use super::security_policy::SecurityPolicy;
+use super::signing_key::SigningKey;
+pub use crate::http::PathPolicy;
 
 /// A name that the file gives to something; cheap to clone.
 pub type Name = Arc<str>;
@@ -29,6 +31,8 @@ pub struct Config {
     pub threads: Option<usize>,
     /// Where key sets are kept over a restart; in memory only when absent.
     pub state_directory: Option<PathBuf>,
+    /// What cookies are sealed with: the first seals, all open. Empty: a key of this machine's own.
+    pub session_keys: Vec<Secret>,
     /// How long `/readyz` waits for first key sets after the start.
     pub startup_wait: Duration,
     /// How the process ends.
@@ -37,6 +41,8 @@ pub struct Config {
     pub access_log: AccessLog,
     /// Where the lines of client connections go. Default off.
     pub connection_log: LogDestination,
+    /// How target groups that want it are told who calls.
+    pub identity_assertion: Option<IdentityAssertion>,
     /// The file's `claim_headers`, or the default four.
     pub claim_headers: Vec<ClaimHeader>,
     /// Every header name that this gateway owns beside the `x-amzn-oidc-*` and `x-amzn-mtls-*`
@@ -124,6 +130,19 @@ pub enum LogDestination {
     Stdout,
     /// Appended to a file.
     File(PathBuf),
+}
+
+/// `identity_assertion:`
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdentityAssertion {
+    /// `iss`.
+    pub issuer: Arc<str>,
+    /// How long an assertion is good, 120 s at most. Default 60 s.
+    pub lifetime: Duration,
+    /// How often a new key takes over, when there are no given ones. Default 24 h.
+    pub rotation: Duration,
+    /// Given keys, the first of which signs; empty for keys of the process's own.
+    pub signing_keys: Vec<SigningKey>,
 }
 
 /// One owned header that carries a claim.
@@ -255,10 +274,14 @@ pub struct TargetGroup {
     pub protocol_version: ProtocolVersion,
     /// How a target is chosen.
     pub algorithm: BalancingAlgorithm,
+    /// Whether clients stay on the target that served them first.
+    pub stickiness: Option<Stickiness>,
     /// Active health checks.
     pub health_check: HealthCheck,
     /// Time limits toward targets.
     pub timeouts: TargetTimeouts,
+    /// Whether targets are told in a signed header who calls.
+    pub identity_assertion: bool,
     /// Where the group stands in the file.
     pub span: Span,
 }
@@ -301,6 +324,8 @@ pub struct TargetTls {
     pub server_name: Option<String>,
     /// PEM file of the authorities to trust instead of the system's.
     pub authorities: Option<PathBuf>,
+    /// What we show to targets that ask for a certificate.
+    pub client_certificate: Option<CertificateFiles>,
 }
 
 /// `protocol_version:`
@@ -323,6 +348,24 @@ pub enum BalancingAlgorithm {
     RoundRobin,
     /// The one with the fewest requests in flight for its weight.
     LeastOutstandingRequests,
+}
+
+/// `stickiness:` of a target group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stickiness {
+    /// What keeps a client on its target.
+    pub cookie: StickyCookie,
+    /// How long after its last answer. Default 24 h.
+    pub duration: Duration,
+}
+
+/// `type:` and `cookie_name:` of a stickiness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StickyCookie {
+    /// `lb_cookie`: a cookie of ours.
+    LoadBalancer,
+    /// `app_cookie`: one of ours beside the target's own of this name.
+    Application(String),
 }
 
 /// `health_check:`
@@ -419,23 +462,6 @@ pub struct CertificateFiles {
     pub private_key: PathBuf,
     /// Where it stands in the file.
     pub span: Span,
-}
-
-/// `path:` of a listener: what is refused or changed less than by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PathPolicy {
-    /// `encoded_slash: keep`: `%2F` is judged and sent as it is. Default false: refused.
-    pub keep_encoded_slash: bool,
-    /// Runs of `/` become one. Default true.
-    pub merge_slashes: bool,
-    /// `parameters: keep`: `;x` is judged and sent as it is. Default false: judged without, too.
-    pub keep_parameters: bool,
-}
-
-impl Default for PathPolicy {
-    fn default() -> Self {
-        Self { keep_encoded_slash: false, merge_slashes: true, keep_parameters: false }
-    }
 }
 
 /// One rule.
@@ -553,12 +579,21 @@ pub enum IdentitySource {
 /// The routing action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// To target groups by weight; at least one.
-    Forward(Vec<WeightedGroup>),
+    /// To target groups.
+    Forward(Forward),
     /// 301 or 302.
     Redirect(Redirect),
     /// A fixed answer.
     FixedResponse(FixedResponse),
+}
+
+/// `forward:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// By weight; at least one.
+    pub groups: Vec<WeightedGroup>,
+    /// How long after its last answer a client stays in its group; absent: it does not.
+    pub stickiness: Option<Duration>,
 }
 
 /// A target group and its share.

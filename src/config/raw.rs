@@ -6,18 +6,20 @@
 mod development;
 mod listener;
 mod rule;
+mod stickiness;
 mod target_group;
 mod user_pool;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::field::{Field, Table};
+use super::field::{Field, List, Table};
 use super::units::{DurationText, SizeText};
 
 pub(super) use development::*;
 pub(super) use listener::*;
 pub(super) use rule::*;
+pub(super) use stickiness::*;
 pub(super) use target_group::*;
 pub(super) use user_pool::*;
 
@@ -34,6 +36,12 @@ pub(super) struct File {
     /// Where key sets are kept over a restart. Without it they live in memory only. A relative path
     /// starts at this file's folder. A change needs a restart.
     pub(super) state_directory: Field<String>,
+    /// Secrets that seal cookies, 1 to 8 of them, at least 32 bytes each: the first one seals, all of them open.
+    /// Give every replica the same list; to change a key, put the new one in front and drop the old
+    /// one when its cookies have expired. Default: a key of this machine, kept in `state_directory`,
+    /// or in memory only.
+    #[schemars(length(min = 1))]
+    pub(super) session_keys: Field<List<SecretText>>,
     /// How long `/readyz` waits at start for each pool's first key set. Default: `30s`.
     pub(super) startup_wait: Field<DurationText>,
     /// How the process ends.
@@ -43,6 +51,8 @@ pub(super) struct File {
     /// One line for each attempt of a client to connect, in the format of an Application Load
     /// Balancer's connection log. Default: none.
     pub(super) connection_log: Field<ConnectionLog>,
+    /// How target groups with `identity_assertion: true` are told who calls.
+    pub(super) identity_assertion: Field<IdentityAssertion>,
     /// The headers this gateway owns: removed from every request in every spelling, then set from
     /// the verified identity. A name on the left, a claim on the right. Absent means
     /// `x-auth-subject`, `x-auth-client-id`, `x-auth-scope` and `x-auth-groups`; `{}` means none.
@@ -115,6 +125,25 @@ pub(super) struct AlbLog {
     #[schemars(regex(pattern = r"^app/[A-Za-z0-9-]{1,32}/[0-9a-f]{16}$"))]
     #[schemars(example = &"app/edge/50dc6c495c0c9188")]
     pub(super) load_balancer: Field<String>,
+}
+
+/// The signed header `x-portcullis-identity`: proof to targets that a request comes from here, and
+/// from whom.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["issuer"]))]
+pub(super) struct IdentityAssertion {
+    /// `iss` of the assertions: an `https` URL that stands for this gateway.
+    #[schemars(example = &"https://edge.example.com")]
+    pub(super) issuer: Field<String>,
+    /// How long one is good: `10s` to `120s`. Default: `60s`.
+    pub(super) lifetime: Field<DurationText>,
+    /// How often a new signing key takes over: `1m` to `30d`. Default: `24h`.
+    pub(super) rotation: Field<DurationText>,
+    /// Private keys (P-256, PEM) to share between gateways, instead of keys of this process's own.
+    /// The first signs; all are published.
+    #[schemars(length(min = 1))]
+    pub(super) signing_keys: Field<List<SecretText>>,
 }
 
 /// A secret: `${env:NAME}` or `${file:PATH}`. Its text is never shown.
@@ -191,7 +220,8 @@ short_and_long!(ClaimValue, "a claim's name, or a mapping with `claim`", {
 });
 
 /// Keys whose values are secrets.
-pub(super) const SECRET_KEYS: &[&str] = &["token", "client_secret", "password", "secret"];
+pub(super) const SECRET_KEYS: &[&str] =
+    &["token", "client_secret", "password", "secret", "session_keys"];
 
 /// What to say of a key that AWS has and we do not have yet.
 pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
@@ -218,15 +248,13 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ("Conditions", "http_header" | "query_string" | "source_ip") => CONDITION,
         (
             "TargetGroup",
-            "stickiness"
-            | "slow_start"
+            "slow_start"
             | "deregistration_delay"
             | "target_type"
             | "attributes"
             | "ip_address_type"
             | "retries",
         ) => TARGET_GROUP,
-        ("ForwardObject", "stickiness") => "weights are there; stickiness is not",
         ("Listener", "proxy_protocol" | "alpn_policy" | "attributes") => LISTENER,
         ("Listener", "mutual_authentication") => "it belongs under `tls`",
         ("Listener" | "ListenerTls", "ssl_policy") => "it is called `tls.security_policy` here",

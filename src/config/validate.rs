@@ -10,10 +10,13 @@ mod address;
 mod claims;
 mod development;
 mod header;
+mod identity_assertion;
 mod listener;
 mod listener_tls;
 mod pattern;
 mod rule;
+mod session;
+mod stickiness;
 mod target_group;
 mod user_pool;
 
@@ -27,7 +30,7 @@ pub(super) use self::pattern::Refusal;
 use super::decode::Misspelt;
 use super::diagnostics::{Diagnostic, Severity, Span};
 use super::field::{Field, List, Spanned};
-use super::model::{Admin, Config, GroupIndex, Name, PoolIndex, Profile, Shutdown};
+use super::model::{Admin, Config, GroupIndex, Name, PoolIndex, Profile, Shutdown, Stickiness};
 use super::source::Source;
 use super::suggest;
 use super::units::{DurationText, SizeText};
@@ -53,10 +56,12 @@ pub(super) fn validate(
     let threads = judge.threads(&raw.threads);
     let state_directory =
         raw.state_directory.given().and_then(|path| judge.path("state_directory", path));
+    let session_keys = judge.session_keys(&raw.session_keys);
     let startup_wait = judge.duration(&raw.startup_wait, seconds(30), seconds(0)..=seconds(3600));
     let shutdown = judge.shutdown(raw.shutdown.value());
     let access_log = judge.access_log(raw.access_log.value());
     let connection_log = judge.connection_log(&raw.connection_log, &access_log);
+    let identity_assertion = judge.identity_assertion(&raw.identity_assertion, &raw.target_groups);
     let claim_headers = judge.file_claim_headers(&raw.claim_headers);
 
     let mut pools = Names::new(&mut judge, "user pool", "unknown-user-pool", &raw.user_pools);
@@ -66,10 +71,15 @@ pub(super) fn validate(
     let target_groups = judge.target_groups(&raw.target_groups);
     let profiles = user_pools.iter().map(|pool| pool.as_ref().map(|pool| pool.profile)).collect();
 
+    let stickiness = target_groups
+        .iter()
+        .map(|group| group.as_ref().and_then(|group| group.stickiness.clone()))
+        .collect();
     let mut scene = Scene {
         pools: &mut pools,
         groups: &mut groups,
         profiles,
+        stickiness,
         claim_headers: claim_headers.clone(),
     };
     let (listeners, owned) = judge.listeners(raw.listeners, &mut scene);
@@ -94,10 +104,12 @@ pub(super) fn validate(
         admin,
         threads,
         state_directory,
+        session_keys,
         startup_wait,
         shutdown,
         access_log,
         connection_log,
+        identity_assertion,
         claim_headers: claim_headers.to_vec(),
         owned_headers,
         user_pools: user_pools.into_iter().collect::<Option<_>>()?,
@@ -128,6 +140,8 @@ struct Scene<'a> {
     groups: &'a mut Names,
     /// By pool; `None` when the pool is wrong.
     profiles: Vec<Option<Profile>>,
+    /// By target group.
+    stickiness: Vec<Option<Stickiness>>,
     /// The file's claim headers.
     claim_headers: std::sync::Arc<[super::model::ClaimHeader]>,
 }

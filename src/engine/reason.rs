@@ -14,6 +14,8 @@ pub enum Reason {
     Redirect,
     /// The rule answers by itself.
     FixedResponse,
+    /// The gateway's own path for the keys of its identity assertions.
+    IdentityKeys,
     /// The credential did not do.
     Auth(auth::Reason),
     /// Something else was wrong.
@@ -31,6 +33,7 @@ impl Reason {
             Self::Public => "public",
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
+            Self::IdentityKeys => "identity_keys",
             Self::Auth(reason) => reason.as_str(),
             Self::Refused(refusal) => refusal.as_str(),
             Self::ClientClosed => "client_closed",
@@ -44,7 +47,7 @@ impl Reason {
             Self::Authorized | Self::Public => "forward",
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
-            Self::Auth(_) | Self::Refused(_) | Self::ClientClosed => "",
+            Self::IdentityKeys | Self::Auth(_) | Self::Refused(_) | Self::ClientClosed => "",
         }
     }
 }

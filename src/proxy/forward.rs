@@ -10,12 +10,15 @@ use pingora_proxy::Session;
 use super::Gateway;
 use super::context::{Begun, Context};
 use crate::answer::Refusal;
+use crate::assertion;
+use crate::clock::UnixMillis;
 use crate::connection::ConnectionFacts;
+use crate::engine::Decision;
 use crate::http::forwarded::forwarded_for;
 use crate::http::trace::{
     amzn_trace_id, is_sound_request_id, is_sound_traceparent, new_traceparent,
 };
-use crate::snapshot::Listener;
+use crate::snapshot::{Listener, Snapshot};
 
 const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
@@ -39,7 +42,8 @@ impl Gateway {
         let (Some(begun), Some(plan)) = (&context.begun, context.plan()) else {
             return Error::e_explain(ErrorType::InternalError, "no plan for this request");
         };
-        let chosen = begun.snapshot.groups.choose(plan.group, &context.tried);
+        let before = plan.sticky.as_ref().and_then(|sticky| sticky.target());
+        let chosen = begun.snapshot.groups.choose_again(plan.group, before, &context.tried);
         let Ok(chosen) = chosen else {
             return Err(context.refuse(Refusal::NoTarget));
         };
@@ -104,6 +108,12 @@ impl Gateway {
             }
         }
         tell_of_client(request, listener, facts)?;
+        match vouch(snapshot, decision, begun.wall) {
+            Voucher::Unasked => {}
+            Voucher::Signed(value) => request.insert_header(assertion::HEADER, value)?,
+            // A target that relies on it must not be asked without.
+            Voucher::Unsigned => return Err(context.refuse(Refusal::Internal)),
+        }
         match forwarded_for(
             session.req_header().headers.get_all("x-forwarded-for"),
             facts.peer.ip(),
@@ -164,6 +174,26 @@ fn tell_of_client(
         }
     }
     Ok(())
+}
+
+/// What a target group that wants an assertion gets.
+enum Voucher {
+    /// The group wants none.
+    Unasked,
+    Signed(HeaderValue),
+    /// There is no key, or no randomness for a signature.
+    Unsigned,
+}
+
+fn vouch(snapshot: &Snapshot, decision: &Decision, now: UnixMillis) -> Voucher {
+    let group = decision.plan().and_then(|plan| snapshot.config.target_groups.get(plan.group.0));
+    let Some(group) = group.filter(|group| group.identity_assertion) else {
+        return Voucher::Unasked;
+    };
+    let identity = decision.identity.as_ref();
+    let asserter = snapshot.asserter.as_ref();
+    let value = asserter.and_then(|asserter| asserter.assert(identity, &group.name, now));
+    value.map_or(Voucher::Unsigned, Voucher::Signed)
 }
 
 /// The value of a header that comes once.

@@ -15,7 +15,7 @@ use crate::telemetry::record::{Identity, Record, Timings, Tls};
 impl Gateway {
     /// Counts and writes down a request that has ended, however it ended.
     pub(super) fn record(&self, session: &Session, context: &mut Context) {
-        context.chosen = None;
+        let served = context.chosen.take().map(|chosen| chosen.target().key());
         let Some(begun) = &context.begun else { return };
         let snapshot = &begun.snapshot;
         let Some(listener) = snapshot.listeners.get(begun.listener) else { return };
@@ -29,9 +29,16 @@ impl Gateway {
         let total = context.elapsed();
 
         if let Some(rule) = rule {
-            let group = context.plan().map(|plan| plan.position);
+            // Of a target that did not answer the answer is ours.
+            let is_targets = context.failure.is_none() && context.target_status.is_some();
+            let group = context.plan().filter(|_| is_targets).map(|plan| plan.position);
             rule.metrics.request(group, status, total, context.first_byte);
             count_decision(rule, decision);
+        }
+        if let (Some(plan), Some(target)) = (context.plan(), served)
+            && let Some(sticky) = &plan.sticky
+        {
+            snapshot.stickiness.count(sticky, plan.group, target);
         }
         if let Reason::Refused(refusal) = reason
             && let Some(cause) = CAUSES.iter().position(|cause| *cause == refusal.as_str())

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ::http::header::{CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, TRANSFER_ENCODING};
+use ::http::header::{
+    CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, SET_COOKIE, TRANSFER_ENCODING,
+};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::protocols::http::ServerSession;
 use pingora_error::ErrorType::InvalidHTTPHeader;
@@ -13,8 +15,10 @@ use pingora_proxy::Session;
 use super::Gateway;
 use super::context::Context;
 use crate::answer::Answer;
+use crate::clock;
 use crate::connection::ConnectionFacts;
 use crate::http::limits::MAX_HEADERS;
+use crate::stickiness::is_reserved;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -78,6 +82,9 @@ impl Gateway {
                 response.remove_header(name);
             }
         }
+        if response.status == 101 || !response.status.is_informational() {
+            stick(response, context)?;
+        }
         if response.status == 101 {
             return Ok(());
         }
@@ -94,6 +101,36 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// Has the client come back to the target that gave this answer. Our cookies are ours alone to set
+/// then: a target that is a load balancer itself would undo what they say.
+fn stick(response: &mut ResponseHeader, context: &Context) -> Result<()> {
+    let (Some(begun), Some(plan), Some(chosen)) = (&context.begun, context.plan(), &context.chosen)
+    else {
+        return Ok(());
+    };
+    let Some(sticky) = &plan.sticky else { return Ok(()) };
+    let snapshot = &begun.snapshot;
+    let cookies = snapshot.stickiness.cookies(
+        sticky,
+        (plan.group, chosen.target().key()),
+        &response.headers,
+        &snapshot.seal,
+        clock::wall(),
+    );
+    if response.headers.get_all(SET_COOKIE).into_iter().any(is_reserved) {
+        let all = response.headers.get_all(SET_COOKIE).into_iter();
+        let others: Vec<HeaderValue> = all.filter(|cookie| !is_reserved(cookie)).cloned().collect();
+        response.remove_header(&SET_COOKIE);
+        for cookie in others {
+            response.append_header(SET_COOKIE, cookie)?;
+        }
+    }
+    for cookie in cookies {
+        response.append_header(SET_COOKIE, cookie)?;
+    }
+    Ok(())
 }
 
 /// Takes out what a target says to us as its client and not to ours (RFC 9110 7.6.1): `Connection`,

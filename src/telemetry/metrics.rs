@@ -10,6 +10,7 @@
 mod cells;
 mod families;
 mod process;
+mod stickiness;
 mod text;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::clock::{self, UnixMillis};
 
 pub use cells::{Counter, DURATION_BUCKETS, Histogram};
 pub use families::{ListenerMetrics, PoolMetrics, RuleMetrics, STATUS_CLASSES};
+pub use stickiness::StickinessMetrics;
 
 use families::Families;
 use text::Text;
@@ -183,6 +185,17 @@ impl Metrics {
     #[must_use]
     pub fn pool(&self, pool: &str, results: &'static [&'static str]) -> Arc<PoolMetrics> {
         self.families.pool(pool, results)
+    }
+
+    /// The handles of a target group that keeps clients on their targets; `reasons` is the closed
+    /// list for [`StickinessMetrics::missed`].
+    #[must_use]
+    pub fn stickiness(
+        &self,
+        target_group: &str,
+        reasons: &'static [&'static str],
+    ) -> Arc<StickinessMetrics> {
+        self.families.stickiness(target_group, reasons)
     }
 
     /// Tells, before a scrape, how often each thing has happened to connections so far.

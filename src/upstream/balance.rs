@@ -3,6 +3,8 @@
 //! A [`Rotation`] is immutable. Whoever learns that a target became unhealthy builds a new one, so a
 //! request never looks at a target that it must not have, and shares stay exact among the rest.
 
+use super::target::TargetKey;
+
 /// More places than this in a cycle are not kept; weights are rounded to fit.
 const LONGEST_CYCLE: u64 = 16_384;
 
@@ -15,6 +17,8 @@ pub(crate) trait Candidate {
     fn weight(&self) -> u16;
     /// Requests that it is serving.
     fn in_flight(&self) -> u32;
+    /// Its name in cookies.
+    fn key(&self) -> TargetKey;
 }
 
 /// Candidates that may receive requests, and the order in which they do.
@@ -23,6 +27,8 @@ pub(crate) struct Rotation<T> {
     eligible: Box<[T]>,
     /// Indices into `eligible`, one cycle; empty when all weights are equal.
     order: Box<[u32]>,
+    /// Indices into `eligible`, sorted by key.
+    keys: Box<[(TargetKey, u32)]>,
 }
 
 impl<T: Candidate> Rotation<T> {
@@ -35,7 +41,17 @@ impl<T: Candidate> Rotation<T> {
         let eligible: Box<[T]> =
             candidates.into_iter().filter(|candidate| candidate.weight() > 0).collect();
         let weights: Vec<u16> = eligible.iter().map(Candidate::weight).collect();
-        Self { eligible, order: smooth_order(&weights) }
+        let mut keys: Box<[(TargetKey, u32)]> =
+            eligible.iter().map(Candidate::key).zip(0..).collect();
+        keys.sort_unstable();
+        Self { eligible, order: smooth_order(&weights), keys }
+    }
+
+    /// The candidate of this key.
+    pub(crate) fn find(&self, key: TargetKey) -> Option<&T> {
+        let place = self.keys.binary_search_by_key(&key, |(key, _)| *key).ok()?;
+        let (_, index) = self.keys.get(place)?;
+        self.eligible.get(*index as usize)
     }
 
     /// The candidate whose turn `ticket` is. One that `avoid` names only if there is no other.
@@ -168,6 +184,10 @@ mod tests {
         fn in_flight(&self) -> u32 {
             self.in_flight
         }
+
+        fn key(&self) -> TargetKey {
+            TargetKey(mix(self.id as u64))
+        }
     }
 
     fn stubs(weights: &[u16], in_flight: &[u32]) -> Vec<Stub> {
@@ -224,6 +244,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn each_candidate_with_weight_is_found_by_its_key_and_nothing_else(
+            weights in prop::collection::vec(0_u16..3, 0..40),
+            other: u64,
+        ) {
+            let rotation = Rotation::new(stubs(&weights, &[]));
+            for stub in stubs(&weights, &[]) {
+                let found = rotation.find(stub.key()).map(|stub| stub.id);
+                prop_assert_eq!(found, (stub.weight > 0).then_some(stub.id));
+            }
+            prop_assert_eq!(rotation.find(TargetKey(other)), None);
+        }
+
         #[test]
         fn every_window_of_one_cycle_has_exact_shares(
             weights in prop::collection::vec(0_u16..20, 1..8),

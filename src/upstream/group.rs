@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 
 use super::balance::Rotation;
 use super::groups::Shared;
-use super::peer::{Authorities, PeerPlan};
+use super::peer::{Authorities, ClientCertificate, PeerPlan};
 use super::state::{Duty, HealthState, ProbeOutcome, Reason, Thresholds};
-use super::target::{Chosen, Live, NoTarget, Target, Tried};
+use super::target::{Chosen, Live, NoTarget, Target, TargetKey, Tried};
 use crate::config::diagnostics::Span;
 use crate::config::model::{self, BalancingAlgorithm, Name, Protocol, TargetHost};
 
@@ -30,6 +30,16 @@ pub enum Fault {
         group: Name,
         /// The name.
         name: String,
+    },
+    /// The certificate that we show to targets cannot be used.
+    #[error("target group `{group}`: `{}`: {error}", path.display())]
+    ClientCertificate {
+        /// The group.
+        group: Name,
+        /// The file of the chain.
+        path: PathBuf,
+        /// What is wrong with it or its key.
+        error: io::Error,
     },
     /// The file of trusted authorities cannot be used.
     #[error("target group `{group}`: `{}`: {error}", path.display())]
@@ -179,15 +189,32 @@ impl TargetGroup {
     ///
     /// [`NoTarget`] when the group is empty, or all its targets have weight 0.
     pub fn choose(&self, tried: &Tried) -> Result<Chosen, NoTarget> {
+        self.choose_again(None, tried)
+    }
+
+    /// The target that served a client before, if it may receive requests and was not tried; else
+    /// as [`Self::choose`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::choose`].
+    pub fn choose_again(
+        &self,
+        before: Option<TargetKey>,
+        tried: &Tried,
+    ) -> Result<Chosen, NoTarget> {
         let routing = self.members.routing.load();
-        let turn = self.members.turn.fetch_add(1, Ordering::Relaxed);
         let avoid = |target: &Arc<Target>| tried.contains(target);
-        let target = match self.settings.algorithm {
-            BalancingAlgorithm::RoundRobin => routing.rotation.in_turn(turn, avoid),
-            BalancingAlgorithm::LeastOutstandingRequests => {
-                routing.rotation.least_outstanding(turn, avoid)
+        let before = before.and_then(|key| routing.rotation.find(key));
+        let target = before.filter(|target| !avoid(target)).or_else(|| {
+            let turn = self.members.turn.fetch_add(1, Ordering::Relaxed);
+            match self.settings.algorithm {
+                BalancingAlgorithm::RoundRobin => routing.rotation.in_turn(turn, avoid),
+                BalancingAlgorithm::LeastOutstandingRequests => {
+                    routing.rotation.least_outstanding(turn, avoid)
+                }
             }
-        };
+        });
         let target = target.ok_or(NoTarget)?;
         Ok(Chosen::new(Arc::clone(target), routing.fail_open))
     }
@@ -238,6 +265,7 @@ impl TargetGroup {
                     host: configured.host.clone(),
                     address,
                     weight: configured.weight,
+                    key: TargetKey::of(&configured.host, address),
                     live: live.map_or_else(|| Live::new(self.duty), Arc::clone),
                     peer: plan.at(address),
                 }));
@@ -301,18 +329,26 @@ impl TargetGroup {
 
 /// How each target of the file is connected to. One that cannot be is none, and a fault.
 fn plan(settings: &model::TargetGroup, faults: &mut Vec<Fault>) -> Box<[Option<PeerPlan>]> {
-    let authorities = match &settings.protocol {
-        Protocol::Https(tls) => tls.authorities.as_deref().map(|path| {
-            Authorities::read(path).unwrap_or_else(|error| {
-                let group = Arc::clone(&settings.name);
-                faults.push(Fault::Authorities { group, path: path.to_owned(), error });
-                Authorities::nobody()
-            })
-        }),
+    let tls = match &settings.protocol {
+        Protocol::Https(tls) => Some(tls),
         Protocol::Http => None,
     };
+    let authorities = tls.and_then(|tls| tls.authorities.as_deref()).map(|path| {
+        Authorities::read(path).unwrap_or_else(|error| {
+            let group = Arc::clone(&settings.name);
+            faults.push(Fault::Authorities { group, path: path.to_owned(), error });
+            Authorities::nobody()
+        })
+    });
+    let certificate = tls.and_then(|tls| tls.client_certificate.as_ref()).and_then(|files| {
+        let fault = |error| {
+            let (group, path) = (Arc::clone(&settings.name), files.certificate.clone());
+            faults.push(Fault::ClientCertificate { group, path, error });
+        };
+        ClientCertificate::read(files).map_err(fault).ok()
+    });
     let plans = settings.targets.iter().map(|target| {
-        let plan = PeerPlan::new(settings, target, authorities.as_ref());
+        let plan = PeerPlan::new(settings, target, authorities.as_ref(), certificate.as_ref());
         plan.map_err(|fault| faults.push(fault)).ok()
     });
     plans.collect()

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::group::{Fault, TargetGroup};
 use super::resolve;
 use super::state::{Duty, HealthState};
-use super::target::{Chosen, NoTarget, Tried};
+use super::target::{Chosen, NoTarget, TargetKey, Tried};
 use crate::config::model::{Action, Config, GroupIndex, Name, TargetHost};
 
 /// What all configurations of this process share.
@@ -71,6 +71,21 @@ impl TargetGroups {
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         &self.faults
+    }
+
+    /// A target of a group for a request that `tried` others before; the one that served the client
+    /// `before`, if it can.
+    ///
+    /// # Errors
+    ///
+    /// [`NoTarget`] when the group has none: ALB's 503.
+    pub fn choose_again(
+        &self,
+        group: GroupIndex,
+        before: Option<TargetKey>,
+        tried: &Tried,
+    ) -> Result<Chosen, NoTarget> {
+        self.groups.get(group.0).ok_or(NoTarget)?.choose_again(before, tried)
     }
 
     /// A target of a group for a request that `tried` others before.
@@ -150,8 +165,8 @@ fn used_groups(config: &Config) -> Vec<bool> {
     let listeners = config.listeners.iter();
     let rules = listeners.flat_map(|l| l.rules.iter().chain(std::iter::once(&l.default_rule)));
     for rule in rules {
-        let Action::Forward(groups) = &rule.action else { continue };
-        for weighted in groups {
+        let Action::Forward(forward) = &rule.action else { continue };
+        for weighted in &forward.groups {
             if let Some(used) = used.get_mut(weighted.group.0) {
                 *used = true;
             }

@@ -19,17 +19,18 @@ use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_core::protocols::tls::CaType;
 use pingora_core::protocols::{ALPN, TcpKeepalive};
 use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy, PeerOptions};
-use pingora_core::utils::tls::{WrappedX509, parse_x509};
+use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
 use pingora_error::{Error, ErrorSource, ErrorType, RetryType};
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
 use super::failure::Cause;
 use super::group::Fault;
 use super::target::Chosen;
 use crate::config::model::{
-    Protocol, ProtocolVersion, Target as TargetModel, TargetGroup as GroupModel, TargetHost,
-    TargetTimeouts, TargetTls,
+    CertificateFiles, Protocol, ProtocolVersion, Target as TargetModel, TargetGroup as GroupModel,
+    TargetHost, TargetTimeouts, TargetTls,
 };
 
 /// Streams at a time on one HTTP/2 connection to a target.
@@ -49,7 +50,7 @@ const KEEPALIVE_COUNT: usize = 3;
 const TUNNEL_SLACK: Duration = Duration::from_secs(5);
 
 /// More than this is not a list of authorities.
-const LARGEST_AUTHORITIES_FILE: u64 = 1024 * 1024;
+const LARGEST_FILE: u64 = 1024 * 1024;
 
 /// A peer with everything in place: clone and use.
 #[derive(Clone)]
@@ -125,8 +126,8 @@ impl Authorities {
     /// Reads a file of PEM certificates.
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
         let mut pem = Vec::new();
-        File::open(path)?.take(LARGEST_AUTHORITIES_FILE + 1).read_to_end(&mut pem)?;
-        if pem.len() as u64 > LARGEST_AUTHORITIES_FILE {
+        File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut pem)?;
+        if pem.len() as u64 > LARGEST_FILE {
             return Err(invalid("the file is larger than 1 MiB"));
         }
         Self::parse(&pem)
@@ -152,6 +153,45 @@ impl Authorities {
     /// Trusts nobody: Pingora refuses to connect with an empty list.
     pub(crate) fn nobody() -> Self {
         Self { list: Arc::new([]), digest: sha256(b"") }
+    }
+}
+
+/// What we show to targets that ask for a certificate, and a digest of it.
+#[derive(Clone)]
+pub(crate) struct ClientCertificate {
+    pair: Arc<CertKey>,
+    digest: [u8; 32],
+}
+
+impl ClientCertificate {
+    pub(crate) fn read(files: &CertificateFiles) -> io::Result<Self> {
+        let pem = |path: &Path| {
+            let mut pem = Vec::new();
+            File::open(path)?.take(LARGEST_FILE).read_to_end(&mut pem)?;
+            Ok::<_, io::Error>(pem)
+        };
+        let (chain, key) = (pem(&files.certificate)?, pem(&files.private_key)?);
+        let digest = sha256(&[sha256(&chain), sha256(&key)].concat());
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain)
+            .collect::<Result<_, _>>()
+            .map_err(|error| invalid(&error.to_string()))?;
+        if chain.is_empty() {
+            return Err(invalid("the file holds no certificate"));
+        }
+        for certificate in &chain {
+            // Pingora panics on what its own parser cannot read.
+            x509_parser::parse_x509_certificate(certificate)
+                .map_err(|error| invalid(&error.to_string()))?;
+        }
+        let key = PrivateKeyDer::from_pem_slice(&key)
+            .map_err(|_| invalid("its key is not a private key in PEM form"))?;
+        // And it connects without a word of what is wrong with a pair that does not belong together.
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        CertifiedKey::from_der(chain.clone(), key.clone_key(), &provider)
+            .map_err(|error| invalid(&error.to_string()))?;
+        let chain = chain.iter().map(|certificate| certificate.to_vec()).collect();
+        let pair = Arc::new(CertKey::new(chain, key.secret_der().to_vec()));
+        Ok(Self { pair, digest })
     }
 }
 
@@ -181,6 +221,7 @@ impl PeerPlan {
         group: &GroupModel,
         target: &TargetModel,
         authorities: Option<&Authorities>,
+        certificate: Option<&ClientCertificate>,
     ) -> Result<Self, Fault> {
         let nowhere = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), target.port);
         let mut peer = match &group.protocol {
@@ -191,6 +232,7 @@ impl PeerPlan {
                 peer.options.verify_cert = tls.verify;
                 peer.options.verify_hostname = tls.verify;
                 peer.options.ca = authorities.map(|authorities| Arc::clone(&authorities.list));
+                peer.client_cert_key = certificate.map(|certificate| Arc::clone(&certificate.pair));
                 peer
             }
         };
@@ -206,7 +248,7 @@ impl PeerPlan {
             }
         }
         options.http_upstream_request_policy = HttpUpstreamRequestPolicy::standard();
-        peer.group_key = group_key(group, authorities);
+        peer.group_key = group_key(group, authorities, certificate);
         Ok(Self { template: peer })
     }
 
@@ -258,7 +300,11 @@ fn set_timeouts(options: &mut PeerOptions, timeouts: &TargetTimeouts, tls: bool)
 
 /// Everything that Pingora's own pool key leaves out and that makes a connection unfit for another
 /// group. Every part is length-prefixed, so that no two lists of parts read the same.
-fn group_key(group: &GroupModel, authorities: Option<&Authorities>) -> u64 {
+fn group_key(
+    group: &GroupModel,
+    authorities: Option<&Authorities>,
+    certificate: Option<&ClientCertificate>,
+) -> u64 {
     let mut context = digest::Context::new(&digest::SHA256);
     let mut part = |bytes: &[u8]| {
         context.update(&(bytes.len() as u64).to_be_bytes());
@@ -276,6 +322,7 @@ fn group_key(group: &GroupModel, authorities: Option<&Authorities>) -> u64 {
             part(if tls.verify { b"verified" } else { b"insecure" });
             part(tls.server_name.as_deref().unwrap_or_default().as_bytes());
             part(authorities.map_or(&[][..], |authorities| &authorities.digest));
+            part(certificate.map_or(&[][..], |certificate| &certificate.digest));
         }
     }
     let digest = context.finish();

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::balance::Candidate;
 use super::peer::PreparedPeer;
 use super::state::{Duty, Health};
+use crate::config;
 use crate::config::model::TargetHost;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -42,11 +43,34 @@ pub struct Target {
     pub(crate) host: TargetHost,
     pub(crate) address: SocketAddr,
     pub(crate) weight: u16,
+    pub(crate) key: TargetKey,
     pub(crate) live: Arc<Live>,
     pub(crate) peer: PreparedPeer,
 }
 
+/// A target's name in cookies: one and the same for the same host, address and port, in every
+/// configuration and in every replica. It is a digest, and tells nobody what was digested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetKey(pub u64);
+
+impl TargetKey {
+    pub(crate) fn of(host: &TargetHost, address: SocketAddr) -> Self {
+        let host = match host {
+            TargetHost::Name(name) => name,
+            TargetHost::Address(_) => "",
+        };
+        let [a, b, c, d, e, f, g, h, ..] = config::digest(format!("{host} {address}").as_bytes());
+        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+}
+
 impl Target {
+    /// Its name in cookies.
+    #[must_use]
+    pub const fn key(&self) -> TargetKey {
+        self.key
+    }
+
     /// Where connections to it go.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
@@ -84,6 +108,10 @@ impl Candidate for Arc<Target> {
 
     fn in_flight(&self) -> u32 {
         Target::in_flight(self)
+    }
+
+    fn key(&self) -> TargetKey {
+        self.key
     }
 }
 

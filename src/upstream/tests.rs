@@ -1,5 +1,6 @@
 //! Groups with real targets behind them: health, reload, failing open, names.
 
+mod again;
 mod encrypted;
 mod names;
 

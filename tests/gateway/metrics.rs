@@ -65,6 +65,16 @@ fn requests_are_counted_by_listener_rule_target_group_and_class() {
 }
 
 #[test]
+fn an_answer_in_the_place_of_a_target_is_not_counted_as_the_target_s() {
+    let issuer = Issuer::start();
+    let target = Target::speaking(|_, _| false);
+    let gateway = Gateway::start(&protected(&issuer, &target));
+    assert_eq!(wire::get(gateway.address(), "/open/1").status, 502);
+    wait(&gateway, &requests("public", "open", "", "5xx"), 1.0);
+    assert_eq!(gateway.metric_sum("portcullis_requests_total", &["target_group=\"orders\""]), 0.0);
+}
+
+#[test]
 fn latencies_are_in_seconds_and_in_their_buckets() {
     let issuer = Issuer::start();
     let target = Target::speaking(|_, stream| {

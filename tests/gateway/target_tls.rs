@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustls::{ServerConnection, StreamOwned};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::tls::{Authority, Pair};
 use crate::support::{Gateway, Start, eventually, wire};
@@ -18,11 +18,14 @@ struct TlsTarget {
 
 impl TlsTarget {
     fn start(pair: &Pair) -> Self {
+        Self::with(pair.server(&["http/1.1"]))
+    }
+
+    fn with(config: Arc<ServerConfig>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let requests = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&requests);
-        let config = pair.server(&["http/1.1"]);
         std::thread::spawn(move || {
             for tcp in listener.incoming().flatten() {
                 let (config, count) = (Arc::clone(&config), Arc::clone(&count));
@@ -144,4 +147,55 @@ fn authorities_replaced_on_disk_are_in_force_after_a_reload() {
     gateway.signal("HUP");
     gateway.wait_log(&["reloaded"]);
     assert_eq!(wire::get(gateway.address(), "/a").status, 502);
+}
+
+const SHOWN: &str = "    tls:\n      authorities: right.pem\n      \
+    client_certificate: { certificate: edge.pem, private_key: edge.key }\n";
+
+/// A gateway whose group `a` shows a certificate and whose group `b` does not.
+fn showing(target: &TlsTarget, right: &Authority, pair: &Pair) -> Gateway {
+    Start::with(&before(target, SHOWN, RIGHT))
+        .file("right.pem", &right.pem)
+        .file("edge.pem", &pair.certificate)
+        .file("edge.key", &pair.private_key)
+        .run()
+}
+
+#[test]
+fn a_target_that_asks_for_a_certificate_gets_the_groups_own_and_no_other_group_borrows_it() {
+    let (right, clients) = (Authority::new(), Authority::new());
+    let served = right.issue(&["127.0.0.1"]).server_for(&clients, &["http/1.1"]);
+    let target = TlsTarget::with(served);
+    let gateway = showing(&target, &right, &clients.issue(&["edge.test"]));
+    for _ in 0..3 {
+        assert_eq!(wire::get(gateway.address(), "/a").text(), "ok");
+        assert_eq!(wire::get(gateway.address(), "/b").status, 502);
+    }
+    assert_eq!(target.requests(), 3);
+    eventually("checks of `a` pass, those of `b` do not", || {
+        let counts = ["\"healthy\"", "\"unhealthy\""]
+            .map(|state| gateway.metric_sum("portcullis_target", &[state]));
+        (counts == [1.0, 1.0]).then_some(())
+    });
+}
+
+#[test]
+fn a_certificate_replaced_on_disk_is_shown_by_itself_and_a_bad_one_is_not() {
+    let (right, old, new) = (Authority::new(), Authority::new(), Authority::new());
+    let served = right.issue(&["127.0.0.1"]).server_for(&new, &["http/1.1"]);
+    let target = TlsTarget::with(served);
+    let mut gateway = showing(&target, &right, &old.issue(&["edge.test"]));
+    assert_eq!(wire::get(gateway.address(), "/a").status, 502);
+    let pair = new.issue(&["edge.test"]);
+    let write = |name: &str, text: &str| {
+        std::fs::write(gateway.folder().join(name), text).expect("it is written");
+    };
+    write("edge.key", &pair.private_key);
+    write("edge.pem", &pair.certificate);
+    eventually("the new one is shown", || {
+        (wire::get(gateway.address(), "/a").status == 200).then_some(())
+    });
+    std::fs::write(gateway.folder().join("edge.pem"), "nonsense").expect("it is written");
+    gateway.wait_log(&["reload refused", "edge.pem"]);
+    assert_eq!(wire::get(gateway.address(), "/a").text(), "ok");
 }

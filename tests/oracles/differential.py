@@ -12,7 +12,7 @@ import urllib.parse
 import cases
 import mutations
 import stricter
-from gateway import ROOT, Client, Gateway, Server, Suite
+from gateway import ROOT, TARGET, Client, Gateway, Server, Suite
 
 LISTENER = """
 admin: {{ address: 127.0.0.1:0 }}
@@ -33,7 +33,7 @@ class Judge:
     """aws-jwt-verify in a process of node."""
 
     def __init__(self, verifiers):
-        folder = ROOT / "target/oracles"
+        folder = TARGET / "oracles"
         self.child = subprocess.Popen(
             ["node", ROOT / "tests/oracles/judge.cjs"], text=True, encoding="utf-8",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -13,7 +13,9 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BINARY = pathlib.Path(os.environ.get("PORTCULLIS", ROOT / "target/debug/portcullis"))
+#: Where cargo builds, and what `run` installs is found.
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+BINARY = pathlib.Path(os.environ.get("PORTCULLIS", TARGET / "debug/portcullis"))
 PATIENCE = 30
 
 
@@ -140,8 +142,12 @@ class Server:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        class Listener(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            # The default of 5 makes the kernel drop what a loaded gateway opens at once.
+            request_queue_size = 256
+
+        self.server = Listener(("127.0.0.1", 0), Handler)
         self.address = "127.0.0.1:%d" % self.server.server_address[1]
 
     def __enter__(self):

@@ -6,12 +6,12 @@ import subprocess
 from prometheus_client.parser import text_string_to_metric_families
 
 import cases
-from gateway import ROOT, Client, Gateway, Server, Suite
+from gateway import TARGET, Client, Gateway, Server, Suite
 from differential import routes
 from tokens import access_token
 
 #: Where `run` unpacks Debian's package, so that no Prometheus server is installed for it.
-UNPACKED = ROOT / "target/oracles/prometheus/usr/bin/promtool"
+UNPACKED = TARGET / "oracles/prometheus/usr/bin/promtool"
 
 
 def run():

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::claims::{claim_headers, jwt_validation};
 use super::{Names, path, seconds};
 use crate::config::model::{
-    Action, CertificateFiles, ClientHeader, Conditions, FixedResponse, Listener, ListenerTls,
-    Located, MutualAuthentication, MutualMode, PathPolicy, Redirect, Rule, TrustStore,
+    Action, CertificateFiles, ClientHeader, Conditions, FixedResponse, Forward, Listener,
+    ListenerTls, Located, MutualAuthentication, MutualMode, PathPolicy, Redirect, Rule, TrustStore,
     WeightedGroup,
 };
 
@@ -135,14 +135,15 @@ fn conditions(conditions: &Conditions) -> Value {
 
 fn action(action: &Action, names: &Names<'_>) -> (&'static str, Value) {
     match action {
-        Action::Forward(groups) => {
+        Action::Forward(Forward { groups, stickiness }) => {
             let group = |weighted: &WeightedGroup| {
                 let WeightedGroup { group, weight } = weighted;
                 let name = names.groups.get(group.0).map(|name| &***name);
                 json!({ "name": name, "weight": weight })
             };
             let groups: Vec<Value> = groups.iter().map(group).collect();
-            ("forward", json!({ "target_groups": groups }))
+            let stickiness = stickiness.map(|duration| json!({ "duration": seconds(duration) }));
+            ("forward", json!({ "target_groups": groups, "stickiness": stickiness }))
         }
         Action::Redirect(redirect) => {
             let Redirect { protocol, host, port, path, query, status_code } = redirect;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{path, seconds};
 use crate::config::model::{
-    BalancingAlgorithm, HealthCheck, Protocol, ProtocolVersion, Target, TargetGroup, TargetHost,
-    TargetTimeouts, TargetTls,
+    BalancingAlgorithm, HealthCheck, Protocol, ProtocolVersion, Stickiness, StickyCookie, Target,
+    TargetGroup, TargetHost, TargetTimeouts, TargetTls,
 };
 
 pub(super) fn target_group(group: &TargetGroup) -> Value {
@@ -17,8 +17,10 @@ pub(super) fn target_group(group: &TargetGroup) -> Value {
         protocol,
         protocol_version,
         algorithm,
+        stickiness,
         health_check,
         timeouts,
+        identity_assertion,
         span: _,
     } = group;
     json!({
@@ -40,8 +42,10 @@ pub(super) fn target_group(group: &TargetGroup) -> Value {
             BalancingAlgorithm::RoundRobin => "round_robin",
             BalancingAlgorithm::LeastOutstandingRequests => "least_outstanding_requests",
         },
+        "stickiness": stickiness.as_ref().map(self::stickiness),
         "health_check": self::health_check(health_check),
         "timeouts": self::timeouts(timeouts),
+        "identity_assertion": identity_assertion,
     })
 }
 
@@ -55,8 +59,22 @@ fn target(target: &Target) -> Value {
 }
 
 fn target_tls(tls: &TargetTls) -> Value {
-    let TargetTls { verify, server_name, authorities } = tls;
-    json!({ "verify": verify, "server_name": server_name, "authorities": authorities.as_deref().map(path) })
+    let TargetTls { verify, server_name, authorities, client_certificate } = tls;
+    json!({
+        "verify": verify,
+        "server_name": server_name,
+        "authorities": authorities.as_deref().map(path),
+        "client_certificate": client_certificate.as_ref().map(|files| path(&files.certificate)),
+    })
+}
+
+fn stickiness(stickiness: &Stickiness) -> Value {
+    let Stickiness { cookie, duration } = stickiness;
+    let (kind, name) = match cookie {
+        StickyCookie::LoadBalancer => ("lb_cookie", None),
+        StickyCookie::Application(name) => ("app_cookie", Some(name)),
+    };
+    json!({ "type": kind, "cookie_name": name, "duration": seconds(*duration) })
 }
 
 fn health_check(check: &HealthCheck) -> Value {

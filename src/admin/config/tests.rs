@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::diagnostics::Span;
 use crate::config::model::*;
+use crate::config::signing_key::SigningKey;
 
 const HIDDEN: &str = "hunter2-hidden";
 
@@ -53,9 +54,14 @@ fn group() -> TargetGroup {
             verify: true,
             server_name: Some("orders.example".into()),
             authorities: Some("ca.pem".into()),
+            client_certificate: None,
         }),
         protocol_version: ProtocolVersion::Grpc,
         algorithm: BalancingAlgorithm::LeastOutstandingRequests,
+        stickiness: Some(Stickiness {
+            cookie: StickyCookie::Application("JSESSIONID".into()),
+            duration: Duration::from_secs(86_400),
+        }),
         health_check: HealthCheck {
             enabled: true,
             path: "/healthz".into(),
@@ -72,6 +78,7 @@ fn group() -> TargetGroup {
             send: Duration::from_secs(60),
             idle: Duration::from_secs(50),
         },
+        identity_assertion: true,
         span: Span::default(),
     }
 }
@@ -127,7 +134,10 @@ fn claim_header_list() -> Vec<ClaimHeader> {
 }
 
 fn listener() -> Listener {
-    let forward = Action::Forward(vec![WeightedGroup { group: GroupIndex(0), weight: 90 }]);
+    let forward = Action::Forward(Forward {
+        groups: vec![WeightedGroup { group: GroupIndex(0), weight: 90 }],
+        stickiness: Some(Duration::from_secs(3600)),
+    });
     let redirect = Action::Redirect(Redirect {
         protocol: "HTTPS".into(),
         host: "#{host}".into(),
@@ -202,6 +212,7 @@ fn full() -> Config {
         admin: Admin { address: "127.0.0.1:9901".parse().unwrap(), token: Some(hidden()) },
         threads: Some(2),
         state_directory: Some("/var/lib/portcullis".into()),
+        session_keys: vec![hidden()],
         startup_wait: Duration::from_secs(30),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
         access_log: AccessLog {
@@ -211,6 +222,12 @@ fn full() -> Config {
             load_balancer: "app/edge/50dc6c495c0c9188".into(),
         },
         connection_log: LogDestination::Off,
+        identity_assertion: Some(IdentityAssertion {
+            issuer: "https://edge.example.com".into(),
+            lifetime: Duration::from_secs(60),
+            rotation: Duration::from_secs(86_400),
+            signing_keys: vec![SigningKey::generate().unwrap()],
+        }),
         claim_headers: claim_header_list(),
         owned_headers: vec!["x-auth-subject".into()],
         user_pools: vec![pool()],
@@ -224,7 +241,7 @@ fn full() -> Config {
 fn no_secret_of_a_full_configuration_is_shown() {
     let text = serde_json::to_string_pretty(&redacted(&full())).unwrap();
     assert!(!text.contains(HIDDEN), "{text}");
-    assert_eq!(text.matches("\"***\"").count(), 3, "{text}");
+    assert_eq!(text.matches("\"***\"").count(), 5, "{text}");
 }
 
 #[test]

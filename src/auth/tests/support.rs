@@ -206,6 +206,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
         admin: Admin { address: ([127, 0, 0, 1], 9901).into(), token: None },
         threads: None,
         state_directory: None,
+        session_keys: vec![],
         startup_wait: Duration::from_secs(30),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
         access_log: AccessLog {
@@ -215,6 +216,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
             load_balancer: "app/test/0000000000000000".into(),
         },
         connection_log: LogDestination::Off,
+        identity_assertion: None,
         claim_headers: vec![],
         owned_headers: vec![],
         user_pools,

@@ -33,6 +33,38 @@ fn a_good_file_is_summed_up_in_one_line() {
 }
 
 #[test]
+fn what_absent_session_keys_mean_is_said_where_cookies_are_sealed() {
+    let rules = "listeners: { a: { address: 127.0.0.1:8080, default_action: { public: true, ";
+    let group = format!(
+        "{rules}forward: g }} }} }}\ntarget_groups: {{ g: {{ targets: [], stickiness: {{}} }} }}\n"
+    );
+    let forward = format!(
+        "{rules}forward: {{ target_groups: [g], stickiness: {{ duration: 1h }} }} }} }} }}\n\
+         target_groups: {{ g: {{ targets: [] }} }}\n"
+    );
+    let portable = Options { portable: true, ..Options::default() };
+    for sticky in [&group, &forward] {
+        let (_, text) = checked(sticky, portable);
+        assert!(
+            text.contains(
+                "note: no `session_keys`: stickiness cookies are good for this process only"
+            ),
+            "{text}"
+        );
+        let (_, text) = checked(&format!("state_directory: state\n{sticky}"), portable);
+        assert!(
+            text.contains(
+                "note: no `session_keys`: stickiness cookies are good for this machine only"
+            ),
+            "{text}"
+        );
+        let (_, text) = checked(&format!("session_keys: ['${{file:a}}']\n{sticky}"), portable);
+        assert!(!text.contains("session_keys"), "{text}");
+    }
+    assert!(!checked(GOOD, portable).1.contains("session_keys"));
+}
+
+#[test]
 fn a_warning_fails_only_under_strict() {
     let (code, text) = checked(WARNED, Options::default());
     assert_eq!(code, 0);

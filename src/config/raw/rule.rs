@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::ClaimValue;
+use super::{ClaimValue, GroupStickiness};
 use crate::config::field::{Field, List, Table};
 
 /// Conditions, at most one pre-routing action (`jwt_validation`), and exactly one routing action:
@@ -189,6 +189,8 @@ pub(in crate::config) struct ForwardObject {
     /// The groups and their shares.
     #[schemars(length(min = 1))]
     pub(in crate::config) target_groups: Field<List<WeightedGroup>>,
+    /// Keeps a client in the group that was chosen for it first.
+    pub(in crate::config) stickiness: Field<GroupStickiness>,
 }
 
 /// A group's name, or a name with a weight.

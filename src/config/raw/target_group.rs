@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::Certificate;
+use super::Stickiness;
 use crate::config::field::{Field, List};
 use crate::config::units::DurationText;
 
@@ -22,10 +24,14 @@ pub(in crate::config) struct TargetGroup {
     pub(in crate::config) tls: Field<TargetTls>,
     /// How a target is chosen. Default: `round_robin`.
     pub(in crate::config) algorithm: Field<BalancingAlgorithm>,
+    /// Keeps a client on the target that served it first.
+    pub(in crate::config) stickiness: Field<Stickiness>,
     /// Active health checks.
     pub(in crate::config) health_check: Field<HealthCheck>,
     /// Time limits toward targets.
     pub(in crate::config) timeouts: Field<TargetTimeouts>,
+    /// Tell targets in a signed header, `x-portcullis-identity`, who calls. Default: `false`.
+    pub(in crate::config) identity_assertion: Field<bool>,
 }
 
 /// An address, or an address with a weight.
@@ -88,7 +94,7 @@ pub(in crate::config) enum TargetTls {
     Verified(Box<TargetTlsObject>),
 }
 
-short_and_long!(TargetTls, "a mapping with `server_name` and `authorities`, or `insecure`", {
+short_and_long!(TargetTls, "a mapping with `server_name`, `authorities` and `client_certificate`, or `insecure`", {
     word: "insecure" => TargetTls::Insecure,
     map: TargetTlsObject => |object| TargetTls::Verified(Box::new(object)),
 });
@@ -101,6 +107,8 @@ pub(in crate::config) struct TargetTlsObject {
     pub(in crate::config) server_name: Field<String>,
     /// PEM file of the authorities to trust instead of the system's.
     pub(in crate::config) authorities: Field<String>,
+    /// What this gateway shows to targets that ask for a certificate.
+    pub(in crate::config) client_certificate: Field<Certificate>,
 }
 
 /// How a target is chosen.

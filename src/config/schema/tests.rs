@@ -59,6 +59,8 @@ fn bad_files_fail_the_schema_and_check_alike() {
         "user_pools: { a: { issuer: https://a.b, audiences: [x], algorithms: [HS256] } }",
         "target_groups: { a: { protocol: http } }",
         "target_groups: { a: { targets: [{ weight: 1 }] } }",
+        "target_groups: { a: { targets: [], stickiness: { type: cookie } } }",
+        "session_keys: [plain]",
         "listeners: { a: { rules: [] } }",
         "listeners: { a: { address: 127.0.0.1:1, rules: [{ name: x, conditions: { path_pattern: [/] } }] } }",
         "listeners: { a: { address: 127.0.0.1:1, rules: [{ fixed_response: { status_code: 200 } }] } }",

@@ -200,3 +200,21 @@ fn what_a_reload_cannot_change_is_named() {
     ];
     assert_eq!(messages(GOOD, &rest), expected);
 }
+
+#[test]
+fn stickiness_is_off_unless_said_and_by_our_own_cookie_for_a_day_unless_said_otherwise() {
+    let stickiness = |keys: &str| {
+        let text = format!("target_groups: {{ a: {{ targets: []{keys} }} }}");
+        good(&text).config.target_groups.remove(0).stickiness
+    };
+    let day = Duration::from_secs(86_400);
+    let ours = Stickiness { cookie: StickyCookie::LoadBalancer, duration: day };
+    assert_eq!(stickiness(""), None);
+    assert_eq!(stickiness(", stickiness: { enabled: false }"), None);
+    assert_eq!(stickiness(", stickiness: {}"), Some(ours.clone()));
+    assert_eq!(stickiness(", stickiness: { enabled: true, type: lb_cookie }"), Some(ours));
+    let theirs = StickyCookie::Application("JSESSIONID".into());
+    let expected = Stickiness { cookie: theirs, duration: Duration::from_secs(60) };
+    let keys = ", stickiness: { type: app_cookie, cookie_name: JSESSIONID, duration: 1m }";
+    assert_eq!(stickiness(keys), Some(expected));
+}

@@ -193,7 +193,7 @@ fn mistakes_of_the_file_and_its_parts() {
         ("target_groups: { a: { targets: [], protocol: tcp } }", "unknown-value"),
         ("target_groups: { a: { targets: [], tls: insecure } }", "contradiction"),
         ("target_groups: { a: { targets: [], protocol: https, tls: off } }", "invalid-value"),
-        ("target_groups: { a: { targets: [], stickiness: {} } }", "not-yet-supported"),
+        ("target_groups: { a: { targets: [], slow_start: 30s } }", "not-yet-supported"),
         ("target_groups: { a: { targets: [], health_check: { path: x } } }", "invalid-path"),
         (
             "target_groups: { a: { targets: [], health_check: { matcher: 2xx } } }",
@@ -520,4 +520,66 @@ fn a_file_of_a_later_version_is_told_what_is_not_there_yet() {
         "        authenticate_cognito: { user_pool: main }\n        api: shop\n",
     );
     expect(&text, &[("not-yet-supported", 11), ("not-yet-supported", 12)]);
+}
+
+#[test]
+fn mistakes_of_stickiness() {
+    for (stickiness, code) in [
+        ("true", "wrong-type"),
+        ("{ type: source_ip }", "unknown-value"),
+        ("{ type: lb_cookie, cookie_name: sid }", "contradiction"),
+        ("{ cookie_name: sid }", "contradiction"),
+        ("{ type: app_cookie }", "missing-key"),
+        ("{ type: app_cookie, cookie_name: '' }", "invalid-cookie-name"),
+        ("{ type: app_cookie, cookie_name: 'a b' }", "invalid-cookie-name"),
+        ("{ type: app_cookie, cookie_name: 'a=b' }", "invalid-cookie-name"),
+        ("{ type: app_cookie, cookie_name: AWSALB }", "invalid-cookie-name"),
+        ("{ type: app_cookie, cookie_name: AWSALBTGX }", "invalid-cookie-name"),
+        ("{ type: app_cookie, cookie_name: awsalbapp-0 }", "invalid-cookie-name"),
+        ("{ duration: 0s }", "out-of-range"),
+        ("{ duration: 999ms }", "out-of-range"),
+        ("{ duration: 169h }", "out-of-range"),
+        ("{ durations: 1h }", "unknown-key"),
+    ] {
+        let text = format!("target_groups:\n  a: {{ targets: [], stickiness: {stickiness} }}\n");
+        expect(&text, &[(code, 2)]);
+    }
+}
+
+#[test]
+fn mistakes_of_group_stickiness() {
+    let file = |groups: &str, forward: &str| {
+        format!(
+            "target_groups:\n  a: {{ targets: [], {groups} }}\n  b: {{ targets: [] }}\n\
+             listeners: {{ p: {{ address: 127.0.0.1:80, default_action: {{ public: true,\n\
+             forward: {{ target_groups: [a, b]{forward} }} }} }} }}\n"
+        )
+    };
+    let sticky = "stickiness: { duration: 1h }";
+    for (groups, forward, code) in [
+        (sticky, "", "missing-stickiness"),
+        (sticky, ", stickiness: { enabled: false, duration: 1h }", "missing-stickiness"),
+        (
+            "stickiness: { type: app_cookie, cookie_name: sid }",
+            ", stickiness: { duration: 1h }",
+            "contradiction",
+        ),
+        ("", ", stickiness: {}", "missing-key"),
+        ("", ", stickiness: { enabled: true }", "missing-key"),
+        ("", ", stickiness: { duration: 0s }", "out-of-range"),
+        ("", ", stickiness: { duration: 200h }", "out-of-range"),
+        ("", ", stickiness: 1h", "wrong-type"),
+        (sticky, ", stickiness: 1h", "wrong-type"),
+        (sticky, ", stickiness: {}", "missing-key"),
+    ] {
+        expect(&file(groups, forward), &[(code, 5)]);
+    }
+    for (groups, forward) in [
+        (sticky, ", stickiness: { duration: 168h }"),
+        ("", ", stickiness: { duration: 1s }"),
+        ("stickiness: { enabled: false, duration: 1h }", ""),
+        ("", ", stickiness: { enabled: false, duration: 1h }"),
+    ] {
+        good(&file(groups, forward));
+    }
 }

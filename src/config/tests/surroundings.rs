@@ -56,6 +56,42 @@ fn secrets_come_from_the_environment_or_a_file_beside_it() {
 }
 
 #[test]
+fn session_keys_are_long_and_differ() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("one"), "1".repeat(32)).unwrap();
+    std::fs::write(folder.path().join("other"), "2".repeat(44)).unwrap();
+    std::fs::write(folder.path().join("short"), "3".repeat(31)).unwrap();
+    let judge = |keys: &str| {
+        judge(
+            folder.path(),
+            &format!("session_keys: {keys}\n"),
+            &One("KEY", "from-the-environment"),
+        )
+    };
+    let loaded = judge("[ '${file:one}', '${file:other}' ]").unwrap();
+    let keys: Vec<_> = loaded.config.session_keys.iter().map(|key| key.expose().len()).collect();
+    assert_eq!(keys, [32, 44], "in their order: the first one seals");
+    for (keys, code, column) in [
+        ("[]", "empty-list", 1),
+        ("['${file:short}']", "short-session-key", 16),
+        ("['${env:KEY}']", "short-session-key", 16),
+        ("['${file:one}', '${file:one}']", "duplicate-value", 31),
+        ("['${file:none}']", "missing-secret", 16),
+        ("[plain-text-that-is-quite-long-enough]", "plaintext-secret", 16),
+        ("'${file:one}'", "wrong-type", 15),
+    ] {
+        assert_eq!(codes(judge(keys)), [(code, 1, column)], "{keys}");
+    }
+    let nine: Vec<_> = (0..9).map(|i| format!("'${{file:{i}}}'")).collect();
+    for i in 0..9 {
+        std::fs::write(folder.path().join(i.to_string()), i.to_string().repeat(32)).unwrap();
+    }
+    assert_eq!(codes(judge(&format!("[{}]", nine.join(", ")))).first().unwrap().0, "out-of-range");
+    let report = judge("[plain-text-that-is-quite-long-enough]").unwrap_err();
+    assert!(!report.to_string().contains("quite-long"), "{report}");
+}
+
+#[test]
 fn a_secret_that_is_missing_empty_or_plain_is_refused_in_its_place() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("empty"), " \n").unwrap();

@@ -7,7 +7,7 @@ use super::rule::Place;
 use super::{Judge, Scene};
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::{Field, Spanned};
-use crate::config::model::{Action, FixedResponse, Redirect, WeightedGroup};
+use crate::config::model::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
 use crate::config::raw;
 use crate::config::suggest;
 
@@ -64,16 +64,13 @@ impl Judge<'_> {
             .or_else(|| fixed.map(Action::FixedResponse))
     }
 
-    fn forward(
-        &mut self,
-        raw: &Spanned<raw::Forward>,
-        scene: &mut Scene<'_>,
-    ) -> Option<Vec<WeightedGroup>> {
+    fn forward(&mut self, raw: &Spanned<raw::Forward>, scene: &mut Scene<'_>) -> Option<Forward> {
         const MOST_WEIGHT: u64 = 999;
         let object = match &raw.value {
             raw::Forward::Group(name) => {
                 let group = scene.groups.group(self, &raw.at(name.clone()))?;
-                return Some(vec![WeightedGroup { group, weight: 1 }]);
+                let groups = vec![WeightedGroup { group, weight: 1 }];
+                return Some(Forward { groups, stickiness: None });
             }
             raw::Forward::Object(object) => object,
         };
@@ -84,6 +81,7 @@ impl Judge<'_> {
             return None;
         }
         let mut groups: Vec<WeightedGroup> = Vec::with_capacity(list.value.items.len());
+        let mut places = Vec::with_capacity(list.value.items.len());
         let mut seen = HashSet::new();
         for item in &list.value.items {
             let (name, weight) = match &item.value {
@@ -104,13 +102,15 @@ impl Judge<'_> {
                 continue;
             }
             groups.push(WeightedGroup { group, weight });
+            places.push((group, name.span));
         }
         let complete = groups.len() == list.value.items.len();
         if complete && !groups.is_empty() && groups.iter().all(|group| group.weight == 0) {
             let message = "every weight is 0, so nothing would ever be forwarded";
             self.report(Diagnostic::error("no-weight", list.key, message));
         }
-        Some(groups)
+        let stickiness = self.group_stickiness(object, &places, scene);
+        Some(Forward { groups, stickiness })
     }
 
     fn redirect(&mut self, raw: &Spanned<Box<raw::Redirect>>, place: Place) -> Option<Redirect> {

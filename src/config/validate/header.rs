@@ -55,8 +55,16 @@ const RESERVED: &[&str] = &[
 ];
 
 /// Families with a duty of their own.
-const RESERVED_PREFIXES: &[&str] =
-    &["content-", "x-forwarded-", "x-amzn-", "sec-", "proxy-", "access-control-", "grpc-"];
+const RESERVED_PREFIXES: &[&str] = &[
+    "content-",
+    "x-forwarded-",
+    "x-amzn-",
+    "x-portcullis-",
+    "sec-",
+    "proxy-",
+    "access-control-",
+    "grpc-",
+];
 
 fn refuse<T>(message: impl Into<String>, help: Option<&str>) -> Result<T, Refusal> {
     Err(Refusal { message: message.into(), help: help.map(str::to_owned) })

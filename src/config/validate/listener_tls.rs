@@ -33,18 +33,26 @@ impl Judge<'_> {
         }
         let mut certificates = Vec::with_capacity(list.value.items.len());
         for item in &list.value.items {
-            let chain = self.demand(&item.value.certificate, item.span, "certificate");
-            let key = self.demand(&item.value.private_key, item.span, "private_key");
-            let (Some(chain), Some(key)) = (chain, key) else { continue };
-            let paths = (self.path("certificate", chain), self.path("private_key", key));
-            let (Some(certificate), Some(private_key)) = paths else { continue };
-            let files = CertificateFiles { certificate, private_key, span: chain.span };
-            for finding in certificate::check(&files, key.span, self.ground) {
-                self.report(finding);
-            }
-            certificates.push(files);
+            certificates.extend(self.certificate(item));
         }
         Some(certificates)
+    }
+
+    /// A certificate and its key, each a file.
+    pub(super) fn certificate(
+        &mut self,
+        item: &Spanned<raw::Certificate>,
+    ) -> Option<CertificateFiles> {
+        let chain = self.demand(&item.value.certificate, item.span, "certificate");
+        let key = self.demand(&item.value.private_key, item.span, "private_key");
+        let (chain, key) = chain.zip(key)?;
+        let paths = (self.path("certificate", chain), self.path("private_key", key));
+        let (certificate, private_key) = paths.0.zip(paths.1)?;
+        let files = CertificateFiles { certificate, private_key, span: chain.span };
+        for finding in certificate::check(&files, key.span, self.ground) {
+            self.report(finding);
+        }
+        Some(files)
     }
 
     fn security_policy(&mut self, field: &Field<String>) -> SecurityPolicy {

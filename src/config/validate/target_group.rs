@@ -52,6 +52,12 @@ impl Judge<'_> {
         let timeouts = raw.timeouts.value();
         let absent = raw::TargetTimeouts::default();
         let timeouts = timeouts.unwrap_or(&absent);
+        let algorithm = match raw.algorithm.value() {
+            None | Some(raw::BalancingAlgorithm::RoundRobin) => BalancingAlgorithm::RoundRobin,
+            Some(raw::BalancingAlgorithm::LeastOutstandingRequests) => {
+                BalancingAlgorithm::LeastOutstandingRequests
+            }
+        };
         Some(TargetGroup {
             name: name.value.as_str().into(),
             targets,
@@ -61,12 +67,8 @@ impl Judge<'_> {
                 Some(raw::ProtocolVersion::Http2) => ProtocolVersion::Http2,
                 Some(raw::ProtocolVersion::Grpc) => ProtocolVersion::Grpc,
             },
-            algorithm: match raw.algorithm.value() {
-                None | Some(raw::BalancingAlgorithm::RoundRobin) => BalancingAlgorithm::RoundRobin,
-                Some(raw::BalancingAlgorithm::LeastOutstandingRequests) => {
-                    BalancingAlgorithm::LeastOutstandingRequests
-                }
-            },
+            algorithm,
+            stickiness: self.stickiness(&raw.stickiness, algorithm),
             health_check: self.health_check(raw.health_check.value()),
             timeouts: TargetTimeouts {
                 connect: self.duration(&timeouts.connect, seconds(10), LIMITS),
@@ -74,6 +76,7 @@ impl Judge<'_> {
                 send: self.duration(&timeouts.send, seconds(60), LIMITS),
                 idle: self.duration(&timeouts.idle, seconds(50), seconds(0)..=*LIMITS.end()),
             },
+            identity_assertion: raw.identity_assertion.value().copied().unwrap_or(false),
             span: name.span,
         })
     }
@@ -103,7 +106,12 @@ impl Judge<'_> {
             }
             return Protocol::Http;
         }
-        let mut tls = TargetTls { verify: true, server_name: None, authorities: None };
+        let mut tls = TargetTls {
+            verify: true,
+            server_name: None,
+            authorities: None,
+            client_certificate: None,
+        };
         if let Some(given) = raw.tls.given() {
             match &given.value {
                 raw::TargetTls::Insecure => {
@@ -123,6 +131,10 @@ impl Judge<'_> {
                         self.accept("invalid-certificate", file.span, checked)?;
                         Some(path)
                     });
+                    tls.client_certificate = object
+                        .client_certificate
+                        .given()
+                        .and_then(|certificate| self.certificate(certificate));
                 }
             }
         }

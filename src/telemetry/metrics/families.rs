@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::cells::{Counter, DURATION_BUCKETS, Histogram};
+use super::stickiness::{self, StickinessMetrics};
 use super::text::{Labels, Text};
 
 /// Values of the label `status_class`; `none` is a request that ended without an answer.
@@ -180,6 +181,8 @@ pub(super) struct Families {
     rules: Held<(Box<str>, Box<str>), RuleCells>,
     listeners: Held<Box<str>, ListenerMetrics>,
     pools: Held<Box<str>, PoolMetrics>,
+    /// By target group.
+    stickiness: Held<Box<str>, StickinessMetrics>,
 }
 
 impl Families {
@@ -225,10 +228,20 @@ impl Families {
         })
     }
 
+    pub(super) fn stickiness(
+        &self,
+        target_group: &str,
+        reasons: &'static [&'static str],
+    ) -> Arc<StickinessMetrics> {
+        self.stickiness
+            .get_or_make(target_group.into(), || StickinessMetrics::new(target_group, reasons))
+    }
+
     pub(super) fn write(&self, text: &mut Text) {
         self.write_rules(text);
         self.write_listeners(text);
         self.write_pools(text);
+        stickiness::write(text, &self.stickiness.living());
     }
 
     /// Series of rules appear with their first request: thousands of rules may never see one.
@@ -310,7 +323,7 @@ impl Families {
     }
 }
 
-fn labels(pairs: &[(&str, &str)]) -> Box<str> {
+pub(super) fn labels(pairs: &[(&str, &str)]) -> Box<str> {
     let mut labels = Labels::default();
     for (name, value) in pairs {
         labels.push(name, value);
@@ -318,7 +331,7 @@ fn labels(pairs: &[(&str, &str)]) -> Box<str> {
     labels.into_boxed_str()
 }
 
-fn counters(names: &[&str]) -> Box<[Counter]> {
+pub(super) fn counters(names: &[&str]) -> Box<[Counter]> {
     names.iter().map(|_| Counter::default()).collect()
 }
 
@@ -329,7 +342,7 @@ fn write_requests(text: &mut Text, name: &str, labels: &str, group: &str, cells:
     }
 }
 
-fn write_used(
+pub(super) fn write_used(
     text: &mut Text,
     name: &str,
     labels: &str,

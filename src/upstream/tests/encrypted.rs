@@ -75,7 +75,12 @@ fn secured(address: SocketAddr, version: &str, tls: TargetTls) -> Config {
 }
 
 fn verified(name: &str) -> TargetTls {
-    TargetTls { verify: true, server_name: Some(name.to_owned()), authorities: None }
+    TargetTls {
+        verify: true,
+        server_name: Some(name.to_owned()),
+        authorities: None,
+        client_certificate: None,
+    }
 }
 
 #[tokio::test]
@@ -85,7 +90,8 @@ async fn a_certificate_is_verified_unless_the_file_says_insecure() {
     let path = folder.path().join("authorities.pem");
     std::fs::write(&path, pem).unwrap();
     let trusted = |name| TargetTls { authorities: Some(path.clone()), ..verified(name) };
-    let insecure = TargetTls { verify: false, server_name: None, authorities: None };
+    let insecure =
+        TargetTls { verify: false, server_name: None, authorities: None, client_certificate: None };
     for (tls, state) in [
         (verified("targets.test"), Unhealthy),
         (trusted("other.test"), Unhealthy),
@@ -99,7 +105,12 @@ async fn a_certificate_is_verified_unless_the_file_says_insecure() {
 
 #[tokio::test]
 async fn http2_is_negotiated_and_demanded() {
-    let insecure = || TargetTls { verify: false, server_name: None, authorities: None };
+    let insecure = || TargetTls {
+        verify: false,
+        server_name: None,
+        authorities: None,
+        client_certificate: None,
+    };
     let (speaks_it, _) = start(&[b"h2"], None).await;
     World::new(&secured(speaks_it, "http2", insecure())).until(&[Healthy]).await;
     let (does_not, _) = start(&[], None).await;
@@ -122,7 +133,12 @@ async fn http2_without_tls_is_by_prior_knowledge() {
 
 #[tokio::test]
 async fn grpc_targets_are_judged_by_grpc_status() {
-    let insecure = || TargetTls { verify: false, server_name: None, authorities: None };
+    let insecure = || TargetTls {
+        verify: false,
+        server_name: None,
+        authorities: None,
+        client_certificate: None,
+    };
     let (unimplemented, _) = start(&[b"h2"], Some(12)).await;
     World::new(&secured(unimplemented, "grpc", insecure())).until(&[Healthy]).await;
     let (unavailable, _) = start(&[b"h2"], Some(14)).await;

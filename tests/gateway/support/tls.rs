@@ -5,6 +5,8 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// A certificate authority.
@@ -72,12 +74,29 @@ impl Authority {
 impl Pair {
     /// A server that shows this certificate.
     pub fn server(&self, alpn: &[&str]) -> Arc<ServerConfig> {
+        self.server_with(alpn, WebPkiClientVerifier::no_client_auth())
+    }
+
+    /// One that asks clients for a certificate of an authority.
+    pub fn server_for(&self, clients: &Authority, alpn: &[&str]) -> Arc<ServerConfig> {
+        let mut roots = RootCertStore::empty();
+        let der = CertificateDer::from_pem_slice(clients.pem.as_bytes()).expect("PEM");
+        roots.add(der).expect("an authority");
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider());
+        self.server_with(alpn, verifier.build().expect("a verifier"))
+    }
+
+    fn server_with(
+        &self,
+        alpn: &[&str],
+        clients: Arc<dyn ClientCertVerifier>,
+    ) -> Arc<ServerConfig> {
         let der = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM");
         let key = PrivateKeyDer::from_pem_slice(self.private_key.as_bytes()).expect("PEM");
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .expect("versions")
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_single_cert(vec![der], key)
             .expect("a certificate");
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
