@@ -13,6 +13,7 @@ mod http2;
 mod journal;
 mod listener;
 mod newcomer;
+mod proxy_protocol;
 mod service;
 mod stats;
 mod transport;
@@ -24,7 +25,7 @@ mod tests;
 
 pub use self::chunked::ChunkError;
 pub use self::descriptors::Shares;
-pub use self::facts::{BodyRefusal, ConnectionFacts, HttpVersion, TlsFacts};
+pub use self::facts::{BodyRefusal, ConnectionFacts, HttpVersion, OpenStream, TlsFacts};
 pub use self::http2::prepare;
 pub use self::listener::{BindError, BoundListener, ListenerHandle, ListenerSettings, bind};
 pub use self::service::ListenerService;

@@ -21,6 +21,7 @@ use crate::auth::key_source::KeyWait;
 use crate::auth::{self, Identity, Outcome, Patience};
 use crate::clock::UnixMillis;
 use crate::config::model::{Forward, GroupIndex, ProtocolVersion};
+use crate::http::forwarded::{FORWARDED_FOR, check_addresses};
 use crate::http::{Authority, Received, Target, limits, tidy};
 use crate::routing::{Selection, choose_group, redirect};
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
@@ -170,6 +171,10 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
         Ok(bytes) => bytes,
         Err(malformed) => return Decision::refused(None, malformed.into(), caller),
     };
+    let forwarded_for = request.headers.get_all(FORWARDED_FOR);
+    if let Err(malformed) = check_addresses(forwarded_for) {
+        return Decision::refused(Some(index), malformed.into(), caller);
+    }
     let view = View { snapshot, listener, rule, index, caller };
     let mut decision = view.judge(request, moment, &target, &authority);
     decision.header_bytes = header_bytes;
@@ -234,7 +239,7 @@ impl View<'_> {
                 self.forward(request, forward, client, moment.random, identity.is_some())
             }
             Action::Redirect(redirect) => {
-                let parts = redirect::Parts::of(target, authority, self.listener.scheme);
+                let parts = redirect::Parts::of(target, authority, request.received.scheme);
                 match redirect::location(redirect, parts) {
                     Ok(location) => {
                         let answer = Answer::redirect(redirect.status_code, &location);

@@ -5,9 +5,11 @@
 //! here knows the configuration: the little that can be set arrives as plain values.
 
 pub mod authority;
+pub mod client;
 pub mod forwarded;
 pub mod limits;
 pub mod malformed;
+pub mod names;
 pub mod ownership;
 pub mod path;
 mod scan;
@@ -15,6 +17,7 @@ pub mod target;
 pub mod trace;
 
 pub use authority::{Authority, Scheme};
+pub use client::{Client, TrustedProxies};
 pub use malformed::Malformed;
 pub use ownership::OwnedHeaders;
 pub use path::PathPolicy;

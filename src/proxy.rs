@@ -11,6 +11,7 @@ mod forward;
 mod record;
 mod request;
 mod respond;
+mod spelling;
 
 use std::sync::Arc;
 

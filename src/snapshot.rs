@@ -5,15 +5,15 @@
 
 use std::sync::{Arc, LazyLock};
 
-use ::http::HeaderValue;
+use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
 use crate::answer::{Answer, Refusal};
 use crate::assertion::Asserter;
 use crate::auth::{self, Authorizers, CompiledValidation};
 use crate::config::model::{self, ClientHeader, Config, Forward, Name, Redirect};
-use crate::http::forwarded::{forwarded_port, forwarded_proto};
-use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme};
+use crate::http::forwarded::{ForwardedFor, forwarded_port, forwarded_proto};
+use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme, TrustedProxies};
 use crate::routing::RuleTable;
 use crate::session::Seal;
 use crate::session::keys::Key;
@@ -67,6 +67,16 @@ pub struct Listener {
     /// Names of the headers that tell targets of a client's certificate, as they are written;
     /// empty where none is asked for.
     pub client_headers: Vec<(ClientHeader, Bytes)>,
+    /// Proxies whose word about their clients is taken.
+    pub trusted_proxies: TrustedProxies,
+    /// What becomes of `X-Forwarded-For`.
+    pub forwarded_for: ForwardedFor,
+    /// Whether `Host` goes on in the client's spelling.
+    pub preserves_host: bool,
+    /// Whether fields with names that ALB calls invalid are removed.
+    pub drops_invalid: bool,
+    /// Names of the headers that tell the client's TLS: version and cipher suite.
+    pub tls_headers: Option<[HeaderName; 2]>,
     /// Prepared values of headers toward targets.
     pub forwarded_proto: HeaderValue,
     /// The same for the port.
@@ -171,10 +181,21 @@ impl Listener {
                 .as_ref()
                 .is_some_and(model::ListenerTls::verifies_clients),
             client_headers: client_headers(listener.tls.as_ref()),
+            trusted_proxies: listener.trusted_proxies.clone(),
+            forwarded_for: listener.request_headers.forwarded_for,
+            preserves_host: listener.request_headers.preserve_host,
+            drops_invalid: listener.request_headers.drop_invalid,
+            tls_headers: listener.request_headers.tls.as_ref().and_then(tls_headers),
             forwarded_proto: forwarded_proto(scheme),
             forwarded_port: forwarded_port(listener.address.port()),
         }
     }
+}
+
+/// The file was checked: these are names.
+fn tls_headers(names: &model::TlsHeaders) -> Option<[HeaderName; 2]> {
+    let name = |text: &Name| HeaderName::from_bytes(text.as_bytes()).ok();
+    Some([name(&names.version)?, name(&names.cipher_suite)?])
 }
 
 impl Rule {

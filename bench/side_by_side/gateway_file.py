@@ -47,7 +47,9 @@ def rule(name, patterns, authorize):
 
 
 def tls():
-    return ("    tls: { certificates: [{ certificate: %s, private_key: %s }] }\n"
+    # h2load takes a connection that is told to go away for a failure.
+    return ("    max_http2_requests: 1000000000\n"
+            "    tls: { certificates: [{ certificate: %s, private_key: %s }] }\n"
             % (places.KEYS / "edge.pem", places.KEYS / "edge.key"))
 
 

@@ -131,7 +131,7 @@ pub fn run(
     };
     let mut http = HttpProxy::new(proxy, Arc::clone(&server.configuration));
     http.handle_init_modules();
-    connection::prepare(&mut http, longest_idle(&config));
+    connection::prepare(&mut http);
     let mut service = ListenerService::new(Arc::new(http), shares.clients);
     service.log_to(Arc::clone(&gateway.connection_log));
 
@@ -174,11 +174,6 @@ pub fn run(
     gateway.access_log.load().flush_and_stop(Duration::from_secs(1));
     gateway.connection_log.load().flush_and_stop(Duration::from_secs(1));
     Ok(())
-}
-
-/// HTTP/2 connections of all listeners share one limit: the longest.
-fn longest_idle(config: &Config) -> Duration {
-    config.listeners.iter().map(|listener| listener.idle_timeout).max().unwrap_or_default()
 }
 
 fn threads(config: &Config) -> usize {

@@ -56,6 +56,7 @@ fn sample(gateway: &Gateway, stats: &ConnectionStats, metrics: &Metrics) {
         ("accepted", read(&stats.accepted)),
         ("refused_at_limit", read(&stats.refused_at_limit)),
         ("accept_pause", read(&stats.accept_pauses)),
+        ("proxy_header", read(&stats.proxy_headers)),
         ("handshake_failure", read(&stats.handshake_failures)),
         ("head_timeout", read(&stats.head_timeouts)),
         ("malformed", read(&stats.malformed)),

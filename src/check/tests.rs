@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::diagnostics::Span;
 use crate::config::model::*;
+use crate::http::TrustedProxies;
 
 fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
@@ -34,11 +35,15 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
             tls: None,
             http2: true,
             path: PathPolicy::default(),
+            trusted_proxies: TrustedProxies::default(),
+            proxy_protocol: None,
+            request_headers: RequestHeaders::default(),
             idle_timeout: minute,
             client_keep_alive: minute,
             head_timeout: minute,
             max_request_body: 1,
             max_connections: 1,
+            max_http2_requests: 1,
             rules,
             default_rule,
             span: span(1),

@@ -18,6 +18,8 @@ pub use super::mutual_authentication::{
 pub use super::security_policy::SecurityPolicy;
 use super::signing_key::SigningKey;
 pub use crate::http::PathPolicy;
+use crate::http::TrustedProxies;
+use crate::http::forwarded::ForwardedFor;
 
 /// A name that the file gives to something; cheap to clone.
 pub type Name = Arc<str>;
@@ -415,6 +417,12 @@ pub struct Listener {
     pub http2: bool,
     /// How paths are made canonical.
     pub path: PathPolicy,
+    /// Proxies whose word about their clients is taken. Default: nobody.
+    pub trusted_proxies: TrustedProxies,
+    /// What every connection begins with. Default: nothing of the kind.
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// What becomes of the headers of a request.
+    pub request_headers: RequestHeaders,
     /// Longest silence on a client connection. Default 60 s.
     pub idle_timeout: Duration,
     /// Age after which a client connection takes one more request. Default 3600 s.
@@ -425,12 +433,47 @@ pub struct Listener {
     pub max_request_body: u64,
     /// Client connections at a time. Default 65,536.
     pub max_connections: usize,
+    /// Requests on one HTTP/2 connection. Default: 10,000.
+    pub max_http2_requests: u64,
     /// Rules in the order in which they are tried.
     pub rules: Vec<Rule>,
     /// What happens when no rule matches: a rule without conditions, named `default`.
     pub default_rule: Rule,
     /// Where the listener stands in the file.
     pub span: Span,
+}
+
+/// Which headers of the PROXY protocol are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProxyProtocol {
+    /// The line of text.
+    V1,
+    /// The binary header.
+    V2,
+    /// Either.
+    Any,
+}
+
+/// What becomes of the headers of a request on its way to a target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestHeaders {
+    /// `X-Forwarded-For`. Default: append.
+    pub forwarded_for: ForwardedFor,
+    /// Whether `Host` goes on in the client's spelling. Default: false.
+    pub preserve_host: bool,
+    /// Whether fields with names that ALB calls invalid are removed. Default: false.
+    pub drop_invalid: bool,
+    /// Headers that tell the client's TLS. Default: none.
+    pub tls: Option<TlsHeaders>,
+}
+
+/// `tls_headers:` names in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsHeaders {
+    /// Carries the version.
+    pub version: Name,
+    /// Carries the cipher suite.
+    pub cipher_suite: Name,
 }
 
 /// `tls:` of a listener.

@@ -4,6 +4,7 @@
 //! types, so they speak to whoever writes the file. Defaults and checks are in `validate`.
 
 mod development;
+mod forwarding;
 mod listener;
 mod rule;
 mod stickiness;
@@ -17,6 +18,7 @@ use super::field::{Field, List, Table};
 use super::units::{DurationText, SizeText};
 
 pub(super) use development::*;
+pub(super) use forwarding::*;
 pub(super) use listener::*;
 pub(super) use rule::*;
 pub(super) use stickiness::*;

@@ -16,11 +16,14 @@ pub(super) const OTHER: u8 = 3;
 
 /// Implements `Deserialize` and `JsonSchema` for a type that may be text, a list or a mapping.
 ///
-/// Each form is optional: `word: "only" => ...` or `text: |String| ...`,
-/// `list: Item => |List<Item>| ...`, `map: Object => |Object| ...`.
+/// Each form is optional: `word: "only" => ...`, `choice: Enum => |Enum| ...` or
+/// `text: |String| ...`, `flag: |bool| ...`, `list: Item => |List<Item>| ...`,
+/// `map: Object => |Object| ...`.
 macro_rules! short_and_long {
     ($name:ident, $expecting:literal, {
         $(word: $word:literal => $from_word:expr,)?
+        $(choice: $choice:ty => |$chosen:ident| $from_choice:expr,)?
+        $(flag: |$flag:ident| $from_flag:expr,)?
         $(text: |$text:ident| $from_text:expr,)?
         $(list: $item:ty => |$list:ident| $from_list:expr,)?
         $(map: $object:ty => |$map:ident| $from_map:expr,)?
@@ -55,6 +58,14 @@ macro_rules! short_and_long {
                                 Err(serde::de::Error::custom(why))
                             })?
                             $(forms::TEXT => {
+                                let $chosen = content.newtype_variant::<$choice>()?;
+                                Ok($from_choice)
+                            })?
+                            $(forms::OTHER => {
+                                let $flag = content.newtype_variant::<bool>()?;
+                                Ok($from_flag)
+                            })?
+                            $(forms::TEXT => {
                                 let $text = content.newtype_variant::<String>()?;
                                 $from_text
                             })?
@@ -87,6 +98,11 @@ macro_rules! short_and_long {
             fn json_schema(_generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 let forms = [
                     $(Some(schemars::json_schema!({ "enum": [$word] })),)?
+                    $(Some(_generator.subschema_for::<$choice>()),)?
+                    $({
+                        let _ = stringify!($flag);
+                        Some(<bool as schemars::JsonSchema>::json_schema(_generator))
+                    },)?
                     $({
                         let _ = stringify!($text);
                         Some(<String as schemars::JsonSchema>::json_schema(_generator))

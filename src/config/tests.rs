@@ -1,3 +1,4 @@
+mod forwarding;
 mod hostile;
 mod meaning;
 mod mistakes;

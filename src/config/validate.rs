@@ -9,6 +9,7 @@ mod action;
 mod address;
 mod claims;
 mod development;
+mod forwarding;
 mod header;
 mod identity_assertion;
 mod listener;

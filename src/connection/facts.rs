@@ -1,7 +1,8 @@
 //! What is known about one client connection, and the levers by which it is watched and ended.
 //!
 //! One allocation a connection, shared by its stream, the hooks that serve its requests, and the
-//! watch that ends what takes too long. Every number has a single writer: the stream.
+//! watch that ends what takes too long. Every number has a single writer, the stream; but requests
+//! of HTTP/2 are counted by whoever serves them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,8 +49,10 @@ pub enum HttpVersion {
 pub struct ConnectionFacts {
     /// Our name for it, in both logs.
     pub id: ConnectionId,
-    /// The client's end.
+    /// The other end.
     pub peer: SocketAddr,
+    /// The client's end: where a PROXY header says that the connection comes from, or the peer.
+    pub source: SocketAddr,
     /// Our end.
     pub local: SocketAddr,
     /// Position of the listener in the configuration.
@@ -69,8 +72,7 @@ impl ConnectionFacts {
     /// through a [`super::ListenerService`].
     #[must_use]
     pub fn of(session: &ServerSession) -> Option<&Self> {
-        let digest = session.digest()?.proxy_digest.as_ref()?;
-        digest.user_data.as_ref()?.downcast_ref::<Arc<Self>>().map(AsRef::as_ref)
+        shared(session).map(AsRef::as_ref)
     }
 
     /// The certificates of this connection, whatever was reloaded since; absent without TLS.
@@ -97,6 +99,11 @@ impl ConnectionFacts {
     /// recorded as malformed, since no hook will ever see it.
     pub fn request_began(&self) {
         self.life.began.store(true, Relaxed);
+        if self.http == HttpVersion::Http2
+            && self.life.requests.fetch_add(1, Relaxed) + 1 >= self.settings.max_http2_requests
+        {
+            self.life.close(AGED);
+        }
     }
 
     /// Whether this connection shall take no further request: it is being drained, or it is older
@@ -118,7 +125,7 @@ impl ConnectionFacts {
         self.life.bytes_out.load(Relaxed)
     }
 
-    /// Requests begun on this connection (HTTP/1 only), this one included.
+    /// Requests begun on this connection, this one included.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.life.requests.load(Relaxed)
@@ -134,9 +141,34 @@ impl ConnectionFacts {
             2 => Some(BodyRefusal::Malformed(ChunkError::Size)),
             3 => Some(BodyRefusal::Malformed(ChunkError::Extension)),
             4 => Some(BodyRefusal::Malformed(ChunkError::LineBreak)),
+            6 => Some(BodyRefusal::CutShort),
             _ => Some(BodyRefusal::Malformed(ChunkError::Trailer)),
         }
     }
+}
+
+/// A request of HTTP/2 that is being served. While there is one, its connection is not idle.
+pub struct OpenStream(Arc<ConnectionFacts>);
+
+impl OpenStream {
+    /// `None` for HTTP/1, where the stream itself knows.
+    #[must_use]
+    pub fn of(session: &ServerSession) -> Option<Self> {
+        let facts = shared(session).filter(|facts| facts.http == HttpVersion::Http2)?;
+        facts.life.streams.fetch_add(1, Relaxed);
+        Some(Self(Arc::clone(facts)))
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.life.streams.fetch_sub(1, Relaxed);
+    }
+}
+
+fn shared(session: &ServerSession) -> Option<&Arc<ConnectionFacts>> {
+    let digest = session.digest()?.proxy_digest.as_ref()?;
+    digest.user_data.as_ref()?.downcast_ref::<Arc<ConnectionFacts>>()
 }
 
 impl std::fmt::Debug for ConnectionFacts {
@@ -160,6 +192,9 @@ pub enum BodyRefusal {
     /// Chunks that are not spelled as they must be.
     #[error(transparent)]
     Malformed(#[from] ChunkError),
+    /// The client closed, or reset, before its end.
+    #[error("request body cut short")]
+    CutShort,
 }
 
 impl BodyRefusal {
@@ -168,7 +203,7 @@ impl BodyRefusal {
     pub const fn status(self) -> u16 {
         match self {
             Self::TooSlow => 408,
-            Self::Malformed(_) => 400,
+            Self::Malformed(_) | Self::CutShort => 400,
         }
     }
 
@@ -179,6 +214,7 @@ impl BodyRefusal {
             Self::Malformed(ChunkError::Extension) => 3,
             Self::Malformed(ChunkError::LineBreak) => 4,
             Self::Malformed(ChunkError::Trailer) => 5,
+            Self::CutShort => 6,
         }
     }
 }
@@ -240,6 +276,11 @@ pub(super) struct Life {
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
     pub(super) requests: AtomicU64,
+    /// HTTP/2: requests that are being served now.
+    pub(super) streams: AtomicU64,
+    /// HTTP/2, for the sweep alone: what was seen of the connection last, and since when no more.
+    pub(super) last_seen: AtomicU64,
+    pub(super) quiet_since: AtomicU64,
     /// Bytes of the current body, and milliseconds waited for them before the current wait.
     pub(super) body_bytes: AtomicU64,
     pub(super) body_waited: AtomicU64,
@@ -261,6 +302,9 @@ impl Life {
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            streams: AtomicU64::new(0),
+            last_seen: AtomicU64::new(0),
+            quiet_since: AtomicU64::new(now),
             body_bytes: AtomicU64::new(0),
             body_waited: AtomicU64::new(0),
             body_refusal: AtomicU8::new(0),

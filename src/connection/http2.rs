@@ -1,7 +1,5 @@
 //! HTTP/2 limits of client connections.
 
-use std::time::Duration;
-
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::protocols::http::v2::server::default_h2_options;
 use pingora_proxy::HttpProxy;
@@ -14,8 +12,9 @@ const MAX_TAKEN_BACK: usize = 32;
 const MAX_PROVOKED: usize = 100;
 
 /// Sets the limits that the HTTP engine enforces by itself. To be called once, before the proxy is
-/// shared; `idle_timeout` is the longest of all listeners, since the engine knows but one.
-pub fn prepare<SV>(proxy: &mut HttpProxy<SV>, idle_timeout: Duration) {
+/// shared. Its idle timeout is not among them: it knows but one for all listeners, and forgets it
+/// once it has said GOAWAY. The watch keeps ours.
+pub fn prepare<SV>(proxy: &mut HttpProxy<SV>) {
     // The engine's own defaults bound the header list to 64 KiB.
     let mut http2 = default_h2_options();
     http2
@@ -24,6 +23,7 @@ pub fn prepare<SV>(proxy: &mut HttpProxy<SV>, idle_timeout: Duration) {
         .max_local_error_reset_streams(Some(MAX_PROVOKED));
     proxy.h2_options = Some(http2);
     let mut options = HttpServerOptions::default();
-    options.h2_idle_timeout = Some(idle_timeout);
+    // Not to proxy it: to have it refused like any other method, with `Allow` and a line in the log.
+    options.allow_connect_method_proxying = true;
     proxy.server_options = Some(options);
 }

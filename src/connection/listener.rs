@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::config::model;
+use crate::config::model::{self, ProxyProtocol};
+use crate::http::TrustedProxies;
 use crate::tls;
 
 /// Connections that the kernel completes before we take them. `net.core.somaxconn` caps it.
@@ -99,6 +100,12 @@ pub struct ListenerSettings {
     pub head_timeout: Duration,
     /// Connections at a time.
     pub max_connections: usize,
+    /// Requests on one HTTP/2 connection; then it gets GOAWAY.
+    pub max_http2_requests: u64,
+    /// The header that each connection begins with.
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// Who may send that header; anybody, when it is empty.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl ListenerSettings {
@@ -111,6 +118,9 @@ impl ListenerSettings {
             client_keep_alive: listener.client_keep_alive,
             head_timeout: listener.head_timeout,
             max_connections: listener.max_connections,
+            max_http2_requests: listener.max_http2_requests,
+            proxy_protocol: listener.proxy_protocol,
+            trusted_proxies: listener.trusted_proxies.clone(),
         }
     }
 }

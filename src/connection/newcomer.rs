@@ -16,6 +16,7 @@ use super::facts::{ConnectionFacts, HttpVersion, Life, TlsFacts};
 use super::guarded::Guarded;
 use super::journal::{Arrival, Journal};
 use super::listener::ListenerSettings;
+use super::proxy_protocol::{self, Fault};
 use super::transport::Transport;
 use super::watch::{Admission, Book};
 use crate::clock;
@@ -38,16 +39,18 @@ impl<A> Newcomer<A>
 where
     A: HttpServerApp + Send + Sync + 'static,
 {
-    pub(super) async fn serve(self, tcp: TcpStream, peer: SocketAddr) {
+    pub(super) async fn serve(self, mut tcp: TcpStream, peer: SocketAddr) {
         let accepted = clock::monotonic();
         // Pingora flushes whole answers; Nagle would only hold them back.
         let local = match tcp.set_nodelay(true).and_then(|()| tcp.local_addr()) {
             Ok(local) => local,
             Err(error) => return tracing::debug!(%peer, %error, "client left at once"),
         };
-        let arrival = self.journal.arrival(peer, local);
+        let Some(source) = self.source(&mut tcp, peer).await else { return };
+        let arrival = self.journal.arrival(source, local);
+        let began = clock::monotonic();
         let Some((transport, tls, http)) = self.handshake(tcp, arrival).await else { return };
-        let took = clock::monotonic().saturating_duration_since(accepted);
+        let took = clock::monotonic().saturating_duration_since(began);
         self.journal.connected(arrival, tls.as_ref(), took);
         let life = Life::new(self.book.now());
         let shutdown = life.farewell.subscribe();
@@ -56,6 +59,7 @@ where
         let facts = Arc::new(ConnectionFacts {
             id: arrival.id,
             peer,
+            source,
             local,
             listener,
             tls,
@@ -75,9 +79,30 @@ where
         }
         tracing::debug!(
             target: "portcullis::connection",
-            %peer, listener, bytes_in = facts.bytes_in(), bytes_out = facts.bytes_out(),
+            peer = %source, listener, bytes_in = facts.bytes_in(), bytes_out = facts.bytes_out(),
             requests = facts.requests(), "connection closed"
         );
+    }
+
+    /// Where the connection comes from, by its PROXY header if it must have one.
+    async fn source(&self, tcp: &mut TcpStream, peer: SocketAddr) -> Option<SocketAddr> {
+        let Some(accepted) = self.settings.proxy_protocol else { return Some(peer) };
+        let trusted = &self.settings.trusted_proxies;
+        let told = if trusted.is_empty() || trusted.contains(peer.ip()) {
+            let header = proxy_protocol::receive(tcp, accepted);
+            let limit = self.settings.head_timeout;
+            tokio::time::timeout(limit, header).await.unwrap_or(Err(Fault::TooSlow))
+        } else {
+            Err(Fault::Untrusted)
+        };
+        match told {
+            Ok(source) => Some(source.unwrap_or(peer)),
+            Err(fault) => {
+                let now = self.book.now();
+                self.book.stats.proxy_header_refused(now, peer, self.listener, &fault);
+                None
+            }
+        }
     }
 
     async fn handshake(
@@ -170,13 +195,17 @@ fn cipher_name(suite: CipherSuite) -> &'static str {
     }
 }
 
-/// OpenSSL's name, which ALB's logs have. Those of TLS 1.3 are IANA's.
+/// OpenSSL's name, which ALB's logs have and its targets are told. Those of TLS 1.3 are IANA's.
 fn openssl_name(suite: CipherSuite) -> &'static str {
     match suite {
         CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
         CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
+            "ECDHE-ECDSA-CHACHA20-POLY1305"
+        }
         CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
         CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
         other => cipher_name(other),
     }
 }
@@ -187,5 +216,20 @@ fn group_name(group: NamedGroup) -> &'static str {
         NamedGroup::X25519 => "x25519",
         NamedGroup::secp256r1MLKEM768 => "SecP256r1MLKEM768",
         other => other.as_str().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_suite_that_is_spoken_has_openssl_s_name() {
+        for suite in rustls::crypto::aws_lc_rs::ALL_CIPHER_SUITES {
+            let (iana, openssl) = (cipher_name(suite.suite()), openssl_name(suite.suite()));
+            let is_1_3 = suite.tls13().is_some();
+            assert_eq!(is_1_3, iana == openssl, "{iana}");
+            assert_eq!(is_1_3, openssl.starts_with("TLS_"), "{openssl}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::head::Refusal;
+use super::proxy_protocol::Fault;
 
 /// Most lines the connection log writes in a second; the rest is counted and told with the next.
 const LINES_A_SECOND: u64 = 10;
@@ -19,6 +20,8 @@ pub struct ConnectionStats {
     pub refused_at_limit: AtomicU64,
     /// Times that accepting paused for want of file descriptors.
     pub accept_pauses: AtomicU64,
+    /// Connections closed since they did not begin with the PROXY header that they must.
+    pub proxy_headers: AtomicU64,
     /// TLS handshakes that failed or took too long.
     pub handshake_failures: AtomicU64,
     /// Heads that did not arrive in time (408).
@@ -70,6 +73,27 @@ impl ConnectionStats {
                 target: "portcullis::connection",
                 reason = "handshake", detail = why, %peer, listener, suppressed,
                 "TLS handshake failed"
+            );
+        }
+    }
+
+    pub(super) fn proxy_header_refused(
+        &self,
+        now: u64,
+        peer: SocketAddr,
+        listener: usize,
+        fault: &Fault,
+    ) {
+        if matches!(fault, Fault::Silent) {
+            // Whoever only looks whether the port is open, as load balancers do.
+            return tracing::debug!(%peer, listener, "client left without a PROXY header");
+        }
+        self.proxy_headers.fetch_add(1, Relaxed);
+        if let Some(suppressed) = self.log.take(now) {
+            tracing::info!(
+                target: "portcullis::connection",
+                reason = "proxy_header", detail = %fault, %peer, listener, suppressed,
+                "PROXY header refused"
             );
         }
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
-use super::facts::{AGED, ConnectionFacts, DRAINED, OPEN, Stage};
+use super::facts::{AGED, ConnectionFacts, DRAINED, HttpVersion, OPEN, Stage};
 use super::stats::ConnectionStats;
 use crate::clock;
 
@@ -33,7 +33,7 @@ pub(super) struct Timing {
     pub(super) body_grace: Duration,
     /// Least average rate of a request body after that, in bytes a second.
     pub(super) body_rate: u64,
-    /// For the client to read our last answer.
+    /// For the client to read our last answer, or to answer GOAWAY.
     pub(super) linger: Duration,
 }
 
@@ -148,9 +148,33 @@ impl Book {
         if blocked != 0 && elapsed.saturating_sub(blocked) > idle {
             life.kill();
         }
+        if facts.http == HttpVersion::Http2 {
+            self.judge_streams(facts, elapsed);
+        }
         if life.closing.load(Relaxed) == OPEN
             && now.saturating_duration_since(facts.accepted) > facts.settings.client_keep_alive
         {
+            life.close(AGED);
+        }
+    }
+
+    /// An HTTP/2 connection without requests gets GOAWAY after the idle timeout. It ends when its
+    /// client has answered that, or is cut off: who does not answer may be gone. Frames without a
+    /// request (PING) are no activity, but what a slow client still takes of an answer is.
+    fn judge_streams(&self, facts: &ConnectionFacts, elapsed: u64) {
+        let life = &facts.life;
+        let is_open = life.closing.load(Relaxed) == OPEN;
+        let sent = if is_open { 0 } else { facts.bytes_out() };
+        let seen = facts.requests().wrapping_add(sent);
+        let is_busy = life.streams.load(Relaxed) > 0 || life.write_blocked.load(Relaxed) > 0;
+        if life.last_seen.swap(seen, Relaxed) != seen || is_busy {
+            life.quiet_since.store(elapsed, Relaxed);
+            return;
+        }
+        let quiet = elapsed.saturating_sub(life.quiet_since.load(Relaxed));
+        if !is_open && quiet > millis(self.timing.linger) {
+            life.kill();
+        } else if is_open && quiet > millis(facts.settings.idle_timeout) {
             life.close(AGED);
         }
     }

@@ -10,11 +10,12 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use ::http::{HeaderMap, HeaderName};
 
-/// Families: what is called so, or begins so and goes on with a separator, is ours. The first two are
-/// alb.md 7.6 and 10.8, the third is our own (`x-portcullis-identity`). The last says how or for whom
-/// a request came, which only a trusted proxy may claim; ALB passes most of it on, and targets
-/// believe it.
-const FAMILIES: [&str; 4] = ["x-amzn-oidc", "x-amzn-mtls", "x-portcullis", "x-forwarded"];
+/// Families: what is called so, or begins so and goes on with a separator, is ours. The first three
+/// are alb.md 7.6, 10.8 and 10.3, the fourth is our own (`x-portcullis-identity`). The last says how
+/// or for whom a request came, which only a trusted proxy may claim; ALB passes most of it on, and
+/// targets believe it.
+const FAMILIES: [&str; 5] =
+    ["x-amzn-oidc", "x-amzn-mtls", "x-amzn-tls", "x-portcullis", "x-forwarded"];
 
 /// More of the third kind, and `Proxy`, which CGI reads as a setting (httpoxy).
 const HEARSAY: [&str; 3] = ["forwarded", "proxy", "x-real-ip"];

@@ -17,7 +17,7 @@ pub struct Received<'a> {
     pub target: &'a [u8],
     /// `:authority` of HTTP/2.
     pub authority: Option<&'a [u8]>,
-    /// How the client reached us.
+    /// How the client reached us, or a proxy that we trust.
     pub scheme: Scheme,
 }
 

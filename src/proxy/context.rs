@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::http::HeaderValue;
+use pingora_core::protocols::http::ServerSession;
 use pingora_error::{Error, ErrorType, Result};
 
 use crate::answer::Refusal;
 use crate::clock::{self, UnixMillis};
+use crate::config::model::ProtocolVersion;
+use crate::connection::OpenStream;
 use crate::engine::{Decision, Plan, Reason};
+use crate::http::Client;
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::trace::RequestId;
@@ -52,18 +56,21 @@ pub struct Context {
 }
 
 /// A request between its head and the end of its answer.
-pub(super) struct InFlight(Arc<Metrics>);
+pub(super) struct InFlight {
+    metrics: Arc<Metrics>,
+    _stream: Option<OpenStream>,
+}
 
 impl InFlight {
-    pub(super) fn begin(metrics: &Arc<Metrics>) -> Self {
+    pub(super) fn begin(metrics: &Arc<Metrics>, session: &ServerSession) -> Self {
         metrics.requests_in_flight.inc();
-        Self(Arc::clone(metrics))
+        Self { metrics: Arc::clone(metrics), _stream: OpenStream::of(session) }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.requests_in_flight.dec();
+        self.metrics.requests_in_flight.dec();
     }
 }
 
@@ -79,6 +86,8 @@ pub(super) struct Begun {
     pub(super) mono: Instant,
     /// Our name for it.
     pub(super) id: RequestId,
+    /// Who is asking.
+    pub(super) client: Client,
 }
 
 impl Context {
@@ -91,6 +100,15 @@ impl Context {
     /// Whither the request is to be forwarded.
     pub(super) fn plan(&self) -> Option<&Plan> {
         self.decision.as_ref().and_then(Decision::plan)
+    }
+
+    /// Whether the targets of the plan speak HTTP/1.1.
+    pub(super) fn is_for_http1(&self) -> bool {
+        let snapshot = self.begun.as_ref().map(|begun| &begun.snapshot);
+        let group = snapshot
+            .zip(self.plan())
+            .and_then(|(snapshot, plan)| snapshot.config.target_groups.get(plan.group.0));
+        group.is_some_and(|group| group.protocol_version == ProtocolVersion::Http1)
     }
 
     pub(super) fn connected(&mut self) {

@@ -31,7 +31,6 @@ pub(super) fn describe<'a>(
         local: facts.local,
         priority: priority(context, begun),
         path: query.and_then(|at| path.get(..at)).unwrap_or(path),
-        cipher: facts.tls.as_ref().map_or("", |tls| tls.openssl_cipher),
         server_name: facts.tls.as_ref().and_then(|tls| tls.server_name.as_deref()).unwrap_or(""),
         target_status: context.target_status,
         heads: (
@@ -41,7 +40,7 @@ pub(super) fn describe<'a>(
         ),
         redirect_url,
         actions: [before(context, begun, reason), routing(context, reason)],
-        has_left: reason == Reason::ClientClosed,
+        cipher: facts.tls.as_ref().map_or("", |tls| tls.openssl_cipher),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What goes to a target: the request less what is ours, plus what we vouch for.
 
 use ::http::header::{CONTENT_TYPE, COOKIE, EXPECT, HOST, TE};
-use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
+use ::http::{HeaderName, HeaderValue, Version};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
@@ -9,12 +9,15 @@ use pingora_proxy::Session;
 
 use super::Gateway;
 use super::context::{Begun, Context};
+use super::spelling::spell_as_alb;
 use crate::answer::Refusal;
 use crate::assertion;
 use crate::clock::UnixMillis;
 use crate::connection::ConnectionFacts;
 use crate::engine::Decision;
-use crate::http::forwarded::forwarded_for;
+use crate::http::Client;
+use crate::http::forwarded::{self, ForwardedFor, forwarded_for, forwarded_port, forwarded_proto};
+use crate::http::names::only;
 use crate::http::trace::{
     amzn_trace_id, is_sound_request_id, is_sound_traceparent, new_traceparent,
 };
@@ -92,7 +95,8 @@ impl Gateway {
         if let Some(target) = &decision.target {
             request.set_raw_path(target.as_bytes())?;
         }
-        if let Some(authority) = &decision.authority
+        if !listener.preserves_host
+            && let Some(authority) = &decision.authority
             && only(&request.headers, &HOST).is_none_or(|host| host != authority.as_ref())
         {
             request.insert_header(HOST, authority.as_ref())?;
@@ -114,15 +118,7 @@ impl Gateway {
             // A target that relies on it must not be asked without.
             Voucher::Unsigned => return Err(context.refuse(Refusal::Internal)),
         }
-        match forwarded_for(
-            session.req_header().headers.get_all("x-forwarded-for"),
-            facts.peer.ip(),
-        ) {
-            Ok(value) => request.insert_header(FORWARDED_FOR, value)?,
-            Err(malformed) => return Err(context.refuse(malformed.into())),
-        }
-        request.insert_header(FORWARDED_PROTO, listener.forwarded_proto.clone())?;
-        request.insert_header(FORWARDED_PORT, listener.forwarded_port.clone())?;
+        tell_the_way(request, session, facts, listener, begun.client)?;
         let trace = amzn_trace_id(
             only(&request.headers, &LOWER_TRACE_ID),
             decision.header_bytes,
@@ -134,6 +130,9 @@ impl Gateway {
         join_cookies(request)?;
         restore_te(session, request)?;
         request.remove_header(&EXPECT);
+        if session.req_header().version == Version::HTTP_2 && context.is_for_http1() {
+            spell_as_alb(request)?;
+        }
         context.trace = Some(trace);
         Ok(())
     }
@@ -196,11 +195,34 @@ fn vouch(snapshot: &Snapshot, decision: &Decision, now: UnixMillis) -> Voucher {
     value.map_or(Voucher::Unsigned, Voucher::Signed)
 }
 
-/// The value of a header that comes once.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
-    let mut values = headers.get_all(name).into_iter();
-    let value = values.next()?;
-    values.next().is_none().then_some(value)
+/// Writes how, and from where, the request came.
+fn tell_the_way(
+    request: &mut RequestHeader,
+    session: &Session,
+    facts: &ConnectionFacts,
+    listener: &Listener,
+    client: Client,
+) -> Result<()> {
+    match listener.forwarded_for {
+        ForwardedFor::Append { client_port } => {
+            let received = session.req_header().headers.get_all(forwarded::FORWARDED_FOR);
+            let value = forwarded_for(received, facts.source, client_port);
+            request.insert_header(FORWARDED_FOR, value)?;
+        }
+        ForwardedFor::Preserve => {}
+        ForwardedFor::Remove => {
+            request.remove_header(&forwarded::FORWARDED_FOR);
+        }
+    }
+    let proto = client.scheme.map_or_else(|| listener.forwarded_proto.clone(), forwarded_proto);
+    request.insert_header(FORWARDED_PROTO, proto)?;
+    let port = client.reached_port.map_or_else(|| listener.forwarded_port.clone(), forwarded_port);
+    request.insert_header(FORWARDED_PORT, port)?;
+    if let (Some([version, cipher_suite]), Some(tls)) = (&listener.tls_headers, &facts.tls) {
+        request.insert_header(version, tls.version)?;
+        request.insert_header(cipher_suite, tls.openssl_cipher)?;
+    }
+    Ok(())
 }
 
 /// HTTP/2 clients may split their cookies into several fields; HTTP/1 has one (RFC 9113 8.2.3).

@@ -7,14 +7,14 @@ use pingora_proxy::Session;
 use super::Gateway;
 use super::context::{Begun, Context};
 use super::exchange;
-use crate::connection::ConnectionFacts;
+use crate::connection::{BodyRefusal, ConnectionFacts};
 use crate::engine::{Decision, Reason};
 use crate::snapshot::{CAUSES, Rule, Snapshot};
 use crate::telemetry::record::{Identity, Record, Timings, Tls};
 
 impl Gateway {
     /// Counts and writes down a request that has ended, however it ended.
-    pub(super) fn record(&self, session: &Session, context: &mut Context) {
+    pub(super) fn record(&self, session: &mut Session, context: &mut Context) {
         let served = context.chosen.take().map(|chosen| chosen.target().key());
         let Some(begun) = &context.begun else { return };
         let snapshot = &begun.snapshot;
@@ -25,7 +25,10 @@ impl Gateway {
             .failure
             .or_else(|| decision.map(|decision| decision.reason))
             .unwrap_or(Reason::ClientClosed);
-        let status = status_sent(session);
+        let status = match status_sent(session) {
+            0 if reason == Reason::ClientClosed => status_of_a_loss(session),
+            sent => sent,
+        };
         let total = context.elapsed();
 
         if let Some(rule) = rule {
@@ -80,6 +83,8 @@ impl Gateway {
         record.conn_trace_id = facts.map_or("", |facts| facts.id.as_str());
         let header = session.req_header();
         let decision = context.decision.as_ref();
+        record.client = begun.client.address;
+        record.client_port = begun.client.port;
         record.method = header.method.as_str().as_bytes();
         record.protocol = protocol(header.version);
         record.user_agent = header.headers.get(USER_AGENT).map_or(b"", |value| value.as_bytes());
@@ -135,6 +140,13 @@ fn status_sent(session: &Session) -> u16 {
         !status.is_informational() || *status == StatusCode::SWITCHING_PROTOCOLS
     };
     status.filter(is_final).map_or(0, |status| status.as_u16())
+}
+
+/// What ALB logs when the client left before there was an answer: 400 inside its body, else 460.
+fn status_of_a_loss(session: &mut Session) -> u16 {
+    let refusal = ConnectionFacts::of(session).and_then(ConnectionFacts::body_refusal);
+    let is_cut_short = refusal == Some(BodyRefusal::CutShort);
+    if is_cut_short || !session.as_downstream_mut().is_body_done() { 400 } else { 460 }
 }
 
 fn count_decision(rule: &Rule, decision: Option<&Decision>) {

@@ -14,8 +14,9 @@ use crate::auth::Patience;
 use crate::clock;
 use crate::connection::{ConnectionFacts, HttpVersion};
 use crate::engine::{self, Decision, Moment, Request, Step};
-use crate::http::{Received, Scheme};
-use crate::snapshot::Snapshot;
+use crate::http::names::invalid_names;
+use crate::http::{Client, Received, Scheme};
+use crate::snapshot::{Listener, Snapshot};
 
 impl Gateway {
     /// Decides about a request. True when it has been answered.
@@ -30,22 +31,34 @@ impl Gateway {
             return Error::e_explain(ErrorType::InternalError, "a session without a connection");
         };
         facts.request_began();
-        context.in_flight = Some(InFlight::begin(&self.metrics));
+        context.in_flight = Some(InFlight::begin(&self.metrics, session));
         let listener = facts.listener;
         let mono = clock::monotonic();
-        context.max_body =
-            snapshot.listeners.get(listener).map_or(0, |listener| listener.max_request_body);
+        let Some(rules) = snapshot.listeners.get(listener) else {
+            return Error::e_explain(
+                ErrorType::InternalError,
+                "a listener without a configuration",
+            );
+        };
+        context.max_body = rules.max_request_body;
+        judge_names(session, rules);
+        let Some(facts) = ConnectionFacts::of(session) else {
+            return Error::e_explain(ErrorType::InternalError, "a session without a connection");
+        };
+        let headers = &session.req_header().headers;
+        let client = Client::of(facts.source, &rules.trusted_proxies, headers);
         let begun = context.begun.insert(Begun {
             snapshot,
             listener,
             wall: clock::wall(),
             mono,
             id: self.ids.request_id(),
+            client,
         });
         let moment =
             Moment { wall: begun.wall, mono, random: begun.random(), patience: Patience::MayWait };
         let snapshot = Arc::clone(&begun.snapshot);
-        let mut decision = decide(&snapshot, session.req_header(), facts, moment);
+        let mut decision = decide(&snapshot, session.req_header(), facts, client.scheme, moment);
         if let Step::Wait(wait) = decision.step {
             self.keys.wait(wait).await;
             context.waited = Some(context.elapsed());
@@ -55,7 +68,7 @@ impl Gateway {
                 patience: Patience::HasWaited,
                 ..moment
             };
-            decision = decide(&snapshot, session.req_header(), facts, moment);
+            decision = decide(&snapshot, session.req_header(), facts, client.scheme, moment);
         }
         context.authorized = decision.rule.is_some().then(|| context.elapsed());
         let decision = context.decision.insert(decision);
@@ -101,6 +114,21 @@ impl Begun {
     }
 }
 
+/// Counts, and where the file says so removes, fields with names that ALB calls invalid. Before
+/// anything is decided: what a target does not get must decide nothing.
+fn judge_names(session: &mut Session, listener: &Listener) {
+    let invalid = invalid_names(&session.req_header().headers);
+    if invalid.is_empty() {
+        return;
+    }
+    listener.metrics.invalid_names(listener.drops_invalid);
+    if listener.drops_invalid {
+        for name in &invalid {
+            session.req_header_mut().remove_header(name);
+        }
+    }
+}
+
 /// The watch sees a connection that takes nothing, but not one stream of many that does.
 fn limit_stream_writes(session: &mut Session) {
     let limit = ConnectionFacts::of(session)
@@ -113,6 +141,7 @@ fn decide(
     snapshot: &Snapshot,
     header: &RequestHeader,
     facts: &ConnectionFacts,
+    told: Option<Scheme>,
     moment: Moment,
 ) -> Decision {
     let authority = (header.version == Version::HTTP_2)
@@ -120,7 +149,8 @@ fn decide(
         .flatten();
     let content_length =
         header.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let scheme = if facts.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let own = if facts.tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let scheme = told.unwrap_or(own);
     let request = Request {
         listener: facts.listener,
         received: Received {

@@ -71,7 +71,7 @@ impl Denials {
             method: head(record.method),
             host: head(record.host),
             path: head(record.path),
-            client: record.peer.ip(),
+            client: record.client,
             status: record.status,
             reason: record.reason,
             detail,

@@ -4,7 +4,7 @@
 //! OpenTelemetry's spirit and are documented in the operations guide. Never in it: tokens, cookies,
 //! header values other than `User-Agent`, and the subject in clear.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::json::{push_address, push_escaped, push_millis, push_number, push_string, push_time};
@@ -43,7 +43,11 @@ pub struct Record<'a> {
     pub peer: SocketAddr,
     /// Our name for that connection, which the connection log has too; empty when there is none.
     pub conn_trace_id: &'a str,
-    /// Status sent; 0 when none was.
+    /// Who is asking: the peer, or whom a trusted proxy names.
+    pub client: IpAddr,
+    /// Its port, where that is known.
+    pub client_port: Option<u16>,
+    /// Status sent; ALB's 460, or 400 inside a body, when the client left before there was one.
     pub status: u16,
     /// Why it was answered as it was: an entry of a closed list.
     pub reason: &'static str,
@@ -131,6 +135,8 @@ impl<'a> Record<'a> {
             protocol: "",
             peer,
             conn_trace_id: "",
+            client: peer.ip().to_canonical(),
+            client_port: Some(peer.port()),
             status: 0,
             reason: "",
             error_reason: "",
@@ -185,8 +191,20 @@ impl<'a> Record<'a> {
 
     fn write_client(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b",\"client_ip\":\"");
-        push_address(out, self.peer.ip());
-        out.extend_from_slice(b"\",\"peer_port\":");
+        push_address(out, self.client);
+        out.push(b'"');
+        let is_peer = self.client == self.peer.ip().to_canonical()
+            && self.client_port.is_none_or(|port| port == self.peer.port());
+        if !is_peer {
+            if let Some(port) = self.client_port {
+                out.extend_from_slice(b",\"client_port\":");
+                push_number(out, u64::from(port));
+            }
+            out.extend_from_slice(b",\"peer_ip\":\"");
+            push_address(out, self.peer.ip());
+            out.push(b'"');
+        }
+        out.extend_from_slice(b",\"peer_port\":");
         push_number(out, u64::from(self.peer.port()));
         if !self.conn_trace_id.is_empty() {
             out.extend_from_slice(b",\"conn_trace_id\":\"");

@@ -230,7 +230,7 @@ fn a_client_that_leaves_is_told_with_what_it_was_sent() {
         });
         drop(connection);
         let line = line_of(&gateway, path);
-        assert_says(&line, &json!({ "status": 0, "reason": "client_closed", "bytes_out": 0 }));
+        assert_says(&line, &json!({ "status": 400, "reason": "client_closed", "bytes_out": 0 }));
         assert_eq!(line.get("action"), None, "{line}");
     }
 }

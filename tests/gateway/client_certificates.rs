@@ -436,7 +436,7 @@ fn a_trust_store_that_cannot_be_had_keeps_the_gateway_from_starting_and_is_named
             "mode: passthrough, header_names: { x_amzn_mtls_clientcert: X-Auth-Subject }",
             "clients.pem",
             root.pem.clone(),
-            "carries a claim",
+            "something else",
         ),
         (
             "mode: passthrough, header_names: { x_amzn_mtls_clientcert: Cookie }",

@@ -116,6 +116,20 @@ fn failed_handshakes_and_plain_connections_have_their_lines_too() {
 }
 
 #[test]
+fn the_client_is_the_one_that_the_proxy_header_names() {
+    let target = Target::start();
+    let text = open_to(target.address(), "    proxy_protocol: v1\n") + LOGS;
+    let gateway = Gateway::start(&text);
+    let mut client = Connection::open(gateway.address());
+    client.send(
+        "PROXY TCP4 203.0.113.9 192.0.2.1 4444 443\r\nGET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
+    );
+    assert_eq!(client.read().status, 200);
+    let line = wait(&gateway, 1).remove(0);
+    assert_eq!((line.field(2), line.field(3)), ("203.0.113.9", "4444"));
+}
+
+#[test]
 fn what_stands_in_a_certificate_cannot_forge_a_line() {
     let (edge, target) = (Authority::new(), Target::start());
     let text = TLS.replace("key }] }", "key }], mutual_authentication: { mode: passthrough } }");

@@ -6,9 +6,11 @@ use super::claims::{claim_headers, jwt_validation};
 use super::{Names, path, seconds};
 use crate::config::model::{
     Action, CertificateFiles, ClientHeader, Conditions, FixedResponse, Forward, Listener,
-    ListenerTls, Located, MutualAuthentication, MutualMode, PathPolicy, Redirect, Rule, TrustStore,
-    WeightedGroup,
+    ListenerTls, Located, MutualAuthentication, MutualMode, PathPolicy, ProxyProtocol, Redirect,
+    RequestHeaders, Rule, TlsHeaders, TrustStore, WeightedGroup,
 };
+use crate::http::TrustedProxies;
+use crate::http::forwarded::ForwardedFor;
 
 pub(super) fn listener(listener: &Listener, names: &Names<'_>) -> Value {
     let Listener {
@@ -17,28 +19,67 @@ pub(super) fn listener(listener: &Listener, names: &Names<'_>) -> Value {
         tls,
         http2,
         path,
+        trusted_proxies,
+        proxy_protocol,
+        request_headers,
         idle_timeout,
         client_keep_alive,
         head_timeout,
         max_request_body,
         max_connections,
+        max_http2_requests,
         rules,
         default_rule,
         span: _,
     } = listener;
+    let RequestHeaders { forwarded_for, preserve_host, drop_invalid, tls: tls_headers } =
+        request_headers;
     json!({
         "address": address.to_string(),
         "tls": tls.as_ref().map(self::tls),
         "http2": http2,
         "path": path_policy(*path),
+        "trusted_proxies": networks(trusted_proxies),
+        "proxy_protocol": proxy_protocol.map(self::proxy_protocol),
+        "x_forwarded_for": self::forwarded_for(*forwarded_for),
+        "preserve_host_header": preserve_host,
+        "drop_invalid_header_fields": drop_invalid,
+        "tls_headers": tls_headers.as_ref().map(self::tls_headers),
         "idle_timeout": seconds(*idle_timeout),
         "client_keep_alive": seconds(*client_keep_alive),
         "head_timeout": seconds(*head_timeout),
         "max_request_body": max_request_body,
         "max_connections": max_connections,
+        "max_http2_requests": max_http2_requests,
         "rules": rules.iter().map(|rule| self::rule(rule, names)).collect::<Vec<_>>(),
         "default_action": rule(default_rule, names),
     })
+}
+
+fn networks(trusted: &TrustedProxies) -> Vec<String> {
+    trusted.networks().iter().map(ToString::to_string).collect()
+}
+
+const fn proxy_protocol(version: ProxyProtocol) -> &'static str {
+    match version {
+        ProxyProtocol::V1 => "v1",
+        ProxyProtocol::V2 => "v2",
+        ProxyProtocol::Any => "any",
+    }
+}
+
+fn forwarded_for(policy: ForwardedFor) -> Value {
+    let (mode, client_port) = match policy {
+        ForwardedFor::Append { client_port } => ("append", client_port),
+        ForwardedFor::Preserve => ("preserve", false),
+        ForwardedFor::Remove => ("remove", false),
+    };
+    json!({ "mode": mode, "client_port": client_port })
+}
+
+fn tls_headers(names: &TlsHeaders) -> Value {
+    let TlsHeaders { version, cipher_suite } = names;
+    json!({ "version": &**version, "cipher_suite": &**cipher_suite })
 }
 
 /// Paths of files only; what is in them is not in the model.

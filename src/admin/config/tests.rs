@@ -4,6 +4,8 @@ use super::*;
 use crate::config::diagnostics::Span;
 use crate::config::model::*;
 use crate::config::signing_key::SigningKey;
+use crate::http::TrustedProxies;
+use crate::http::forwarded::ForwardedFor;
 
 const HIDDEN: &str = "hunter2-hidden";
 
@@ -174,11 +176,23 @@ fn listener() -> Listener {
         }),
         http2: true,
         path: PathPolicy::default(),
+        trusted_proxies: TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]),
+        proxy_protocol: Some(ProxyProtocol::Any),
+        request_headers: RequestHeaders {
+            forwarded_for: ForwardedFor::Append { client_port: true },
+            preserve_host: true,
+            drop_invalid: true,
+            tls: Some(TlsHeaders {
+                version: "x-amzn-tls-version".into(),
+                cipher_suite: "x-amzn-tls-cipher-suite".into(),
+            }),
+        },
         idle_timeout: Duration::from_secs(60),
         client_keep_alive: Duration::from_secs(3600),
         head_timeout: Duration::from_secs(10),
         max_request_body: 1 << 30,
         max_connections: 65_536,
+        max_http2_requests: 10_000,
         rules: vec![rule("orders-api", forward), rule("to-https", redirect)],
         default_rule: rule("default", fixed),
         span: Span::default(),

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::forwarding::{ForwardedFor, ProxyProtocol, TlsHeaders};
 use super::rule::{DefaultAction, Rule};
 use crate::config::field::{Field, List};
 use crate::config::units::{DurationText, SizeText};
@@ -24,6 +25,25 @@ pub(in crate::config) struct Listener {
     pub(in crate::config) http2: Field<bool>,
     /// What of a path is refused or changed before it is matched.
     pub(in crate::config) path: Field<PathPolicy>,
+    /// Proxies in front of us, as CIDR blocks or addresses. What they say in `X-Forwarded-For`,
+    /// `-Proto` and `-Port` is believed; without it nothing of the kind is.
+    #[schemars(example = &["10.0.0.0/8"])]
+    pub(in crate::config) trusted_proxies: Field<List<String>>,
+    /// `v1`, `v2` or `any`: every connection begins with a header of the PROXY protocol, and its
+    /// source is the client. With `trusted_proxies`, only they may connect.
+    pub(in crate::config) proxy_protocol: Field<ProxyProtocol>,
+    /// What becomes of `X-Forwarded-For`: `append`, `preserve`, `remove`, or
+    /// `{ mode, client_port }`. Default: `append`.
+    pub(in crate::config) x_forwarded_for: Field<ForwardedFor>,
+    /// Whether targets get `Host` as the client wrote it, and not in its canonical spelling.
+    /// Default: `false`.
+    pub(in crate::config) preserve_host_header: Field<bool>,
+    /// Whether header fields whose names are not of letters, digits and `-` are removed. Default:
+    /// `false`.
+    pub(in crate::config) drop_invalid_header_fields: Field<bool>,
+    /// Whether targets are told the client's TLS version and cipher suite, and under which names.
+    /// Default: `false`.
+    pub(in crate::config) tls_headers: Field<TlsHeaders>,
     /// Longest silence on a client connection. Default: `60s`.
     pub(in crate::config) idle_timeout: Field<DurationText>,
     /// Age after which a client connection takes one more request. Default: `1h`.
@@ -35,6 +55,9 @@ pub(in crate::config) struct Listener {
     /// Client connections at a time. Default: 65536.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::config) max_connections: Field<u64>,
+    /// Requests on one HTTP/2 connection; then it gets GOAWAY. Default: 10000.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(in crate::config) max_http2_requests: Field<u64>,
     /// Rules. They apply in file order, or by `priority` when every rule has one.
     pub(in crate::config) rules: Field<List<Rule>>,
     /// What happens when no rule matches. Default: a fixed 404.

@@ -74,8 +74,16 @@ impl Judge<'_> {
             merge_slashes: path.merge_slashes,
         };
 
+        let trusted_proxies = self.trusted_proxies(&raw.trusted_proxies);
+        let proxy_protocol = self.proxy_protocol(&raw, address);
+        let request_headers = self.request_headers(&raw, has_tls, owned);
+        let tls_headers = raw.tls_headers.key();
+
         let rules = self.rules(raw.rules, place, scene, owned);
         let default_rule = self.default_rule(&name, raw.default_action, place, scene, owned);
+        if let (Some(key), Some(names)) = (tls_headers, &request_headers.tls) {
+            self.check_tls_names(key, names, rules.iter().chain(&default_rule));
+        }
         let limits = LIMIT_SHORTEST..=DAY;
         let idle_timeout = self.duration(&raw.idle_timeout, seconds(60), limits.clone());
         let client_keep_alive =
@@ -83,17 +91,22 @@ impl Judge<'_> {
         let head_timeout = self.duration(&raw.head_timeout, seconds(10), limits);
         let max_request_body = self.size(&raw.max_request_body, 1 << 30, 0..=1 << 50);
         let max_connections = self.number(&raw.max_connections, 65_536, 1..=1_000_000);
+        let max_http2_requests = self.number(&raw.max_http2_requests, 10_000, 1..=1_000_000_000);
         let model = address.zip(default_rule).map(|((_, address), default_rule)| Listener {
             name: name.value.as_str().into(),
             address,
             tls,
             http2: raw.http2.value().copied().unwrap_or(true),
             path,
+            trusted_proxies,
+            proxy_protocol,
+            request_headers,
             idle_timeout,
             client_keep_alive,
             head_timeout,
             max_request_body,
             max_connections,
+            max_http2_requests,
             rules,
             default_rule,
             span: name.span,

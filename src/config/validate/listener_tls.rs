@@ -189,13 +189,13 @@ impl Judge<'_> {
         names
     }
 
-    /// Headers under names of the file's choice are owned like those under ALB's, and carry no
-    /// claim: a target could not tell which of the two it got.
+    /// Headers under names of the file's choice are owned like those under ALB's, and carry nothing
+    /// else: a target could not tell which of the two it got.
     pub(super) fn own_renamed(&mut self, owned: &mut Vec<String>) {
         let renamed = std::mem::take(&mut self.renamed);
         for (name, span) in &renamed {
             if owned.iter().any(|claim| is_same_header(claim, name)) {
-                let message = format!("`{name}` carries a claim already");
+                let message = format!("`{name}` is set for something else already");
                 self.report(Diagnostic::error("duplicate-value", *span, message));
             }
         }

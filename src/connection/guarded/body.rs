@@ -86,7 +86,9 @@ impl Guarded {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let polled = self.poll_raw(cx, buf);
+        let has_come = buf.filled().len() > before;
         let (life, now) = (&self.facts.life, self.book.now());
         let phase = life.phase();
         let is_waiting = phase.stage() == Stage::Body;
@@ -94,6 +96,9 @@ impl Guarded {
             if is_waiting {
                 add(&life.body_waited, now.saturating_sub(phase.since()));
                 life.enter(Stage::Serving, now);
+            }
+            if !has_come {
+                life.refuse_body(BodyRefusal::CutShort);
             }
             return polled;
         }

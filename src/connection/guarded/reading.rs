@@ -278,7 +278,7 @@ impl Guarded {
 
     fn refuse(&mut self, refusal: Refusal) {
         let facts = &self.facts;
-        self.book.stats.refused(self.book.now(), facts.peer, facts.listener, refusal);
+        self.book.stats.refused(self.book.now(), facts.source, facts.listener, refusal);
         facts.life.enter(Stage::Linger, self.book.now());
         self.reading.held = Vec::new();
         self.reading.ahead = Vec::new();

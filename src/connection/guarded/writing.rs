@@ -133,7 +133,7 @@ impl Guarded {
         if status >= 200 {
             self.writing.answer = Answer::Known;
             if !self.facts.life.began.load(Relaxed) {
-                let (peer, listener) = (self.facts.peer, self.facts.listener);
+                let (peer, listener) = (self.facts.source, self.facts.listener);
                 self.book.stats.engine_answered(self.book.now(), peer, listener, status);
             }
         }

@@ -92,8 +92,8 @@ async fn two_framings_are_refused_before_the_engine_can_repair_them() {
 async fn what_the_engine_refuses_is_counted() {
     let gateway = Gateway::start(settings()).await;
     let mut client = gateway.connect().await;
-    client.send("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n").await;
-    assert_eq!(client.answer().await.0, 405);
+    client.send("GET http://b.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
+    assert_eq!(client.answer().await.0, 400);
     assert!(gateway.seen.lock().is_empty());
     assert_eq!(gateway.stats.malformed.load(Relaxed), 1);
 }

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use super::super::watch::Timing;
 use super::super::{
     ConnectionFacts, ConnectionStats, Drain, ListenerHandle, ListenerService, ListenerSettings,
-    bind, prepare,
+    OpenStream, bind, prepare,
 };
 
 /// Long enough for a loaded machine; a test that waits so long has failed.
@@ -42,11 +42,18 @@ struct Forwarder {
 
 #[async_trait]
 impl ProxyHttp for Forwarder {
-    type CTX = ();
+    type CTX = Option<OpenStream>;
 
-    fn new_ctx(&self) -> Self::CTX {}
+    fn new_ctx(&self) -> Self::CTX {
+        None
+    }
 
-    async fn request_filter(&self, session: &mut Session, _: &mut ()) -> Result<bool> {
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        stream: &mut Option<OpenStream>,
+    ) -> Result<bool> {
+        *stream = OpenStream::of(session);
         let facts = ConnectionFacts::of(session).expect("came through the listener");
         facts.request_began();
         let tls = facts.tls.as_ref();
@@ -65,7 +72,7 @@ impl ProxyHttp for Forwarder {
         &self,
         session: &mut Session,
         _: &mut pingora_http::ResponseHeader,
-        _: &mut (),
+        _: &mut Option<OpenStream>,
     ) -> Result<()> {
         let is_late = session.get_header("x-late").is_some();
         if !is_late && ConnectionFacts::of(session).is_some_and(ConnectionFacts::is_closing) {
@@ -74,7 +81,11 @@ impl ProxyHttp for Forwarder {
         Ok(())
     }
 
-    async fn upstream_peer(&self, _: &mut Session, _: &mut ()) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(
+        &self,
+        _: &mut Session,
+        _: &mut Option<OpenStream>,
+    ) -> Result<Box<HttpPeer>> {
         Ok(Box::new(HttpPeer::new(self.target, false, String::new())))
     }
 }
@@ -97,6 +108,9 @@ pub(super) fn settings() -> ListenerSettings {
         client_keep_alive: Duration::from_secs(3600),
         head_timeout: PATIENCE,
         max_connections: 1000,
+        max_http2_requests: 10_000,
+        proxy_protocol: None,
+        trusted_proxies: crate::http::TrustedProxies::default(),
     }
 }
 
@@ -119,7 +133,7 @@ impl Gateway {
         let forwarder = Forwarder { target: target.address, seen: Arc::clone(&seen) };
         let mut proxy = HttpProxy::new(forwarder, Arc::new(ServerConf::default()));
         proxy.handle_init_modules();
-        prepare(&mut proxy, settings.idle_timeout);
+        prepare(&mut proxy);
         let budget = budget.unwrap_or(1000);
         let mut service = ListenerService::with_timing(Arc::new(proxy), budget, timing);
         let bound = bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -243,6 +243,45 @@ async fn an_idle_http2_connection_is_closed() {
 }
 
 #[tokio::test]
+async fn an_http2_client_that_does_not_answer_goaway_is_cut_off_unless_a_stream_is_under_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = write_certificate(directory.path(), "a", &["a.test"]);
+    let settings = ListenerSettings {
+        client_keep_alive: Duration::from_millis(50),
+        ..https(&compiled(vec![files.clone()]))
+    };
+    let timing = super::super::watch::Timing {
+        linger: Duration::from_millis(100),
+        ..super::support::timing()
+    };
+    let gateway = Gateway::start_with(settings, timing, None).await;
+    let connector = connector(&[&files], &["h2"]);
+
+    // A preface and SETTINGS, and from then on silence.
+    let mut mute = connect(&gateway, &connector, "a.test").await.unwrap();
+    mute.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    mute.rest().await;
+
+    let client = connect(&gateway, &connector, "a.test").await.unwrap();
+    let (mut requests, connection) = h2::client::handshake(client.stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut held = requests.clone();
+    let held = tokio::spawn(async move { h2_get(&mut held, "/held").await });
+    gateway.target.arrived.notified().await;
+    while futures_util::future::poll_fn(|cx| requests.poll_ready(cx)).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    // Far longer than the silence that ended the other one.
+    let mut other = connect(&gateway, &connector, "a.test").await.unwrap();
+    other.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    other.rest().await;
+    gateway.target.release.notify_one();
+    assert_eq!(held.await.unwrap(), (200, "/held GET ".into()));
+    connection.await.unwrap().unwrap();
+    assert!(gateway.drain.wait(super::support::PATIENCE).await);
+}
+
+#[tokio::test]
 async fn draining_lets_http2_streams_end_and_takes_no_more() {
     let directory = tempfile::tempdir().unwrap();
     let files = write_certificate(directory.path(), "a", &["a.test"]);

@@ -101,9 +101,17 @@ pub struct ListenerMetrics {
     labels: Box<str>,
     causes: &'static [&'static str],
     refused: Box<[Counter]>,
+    /// Forwarded and dropped.
+    invalid_names: [Counter; 2],
 }
 
 impl ListenerMetrics {
+    /// A request had header fields with names that ALB calls invalid.
+    pub fn invalid_names(&self, are_dropped: bool) {
+        let [forwarded, dropped] = &self.invalid_names;
+        if are_dropped { dropped.inc() } else { forwarded.inc() }
+    }
+
     /// A request was refused for what it was or because no target served it, by the index of the
     /// cause.
     pub fn refused(&self, cause: usize) {
@@ -215,6 +223,7 @@ impl Families {
             labels: labels(&[("listener", listener)]),
             causes,
             refused: counters(causes),
+            invalid_names: Default::default(),
         })
     }
 
@@ -288,6 +297,16 @@ impl Families {
         );
         for listener in &listeners {
             write_used(text, name, &listener.labels, "cause", listener.causes, &listener.refused);
+        }
+        let name = "portcullis_invalid_header_requests_total";
+        text.family(
+            name,
+            "counter",
+            "Requests with header names of other characters than letters, digits and hyphens.",
+        );
+        for listener in &listeners {
+            let actions = ["forwarded", "dropped"];
+            write_used(text, name, &listener.labels, "action", &actions, &listener.invalid_names);
         }
     }
 

@@ -31,8 +31,6 @@ pub struct Exchange<'a> {
     pub priority: Option<u32>,
     /// The path as the client sent it; the query is the record's.
     pub path: &'a [u8],
-    /// The cipher suite as OpenSSL spells it; empty without TLS.
-    pub cipher: &'a str,
     /// The name that the client asked for in its TLS handshake; empty when none.
     pub server_name: &'a str,
     /// What the target answered.
@@ -43,8 +41,8 @@ pub struct Exchange<'a> {
     pub redirect_url: &'a [u8],
     /// What ran before the routing action, and that action, as ALB calls them; empty for none.
     pub actions: [&'static str; 2],
-    /// The client went away before it was answered.
-    pub has_left: bool,
+    /// The cipher suite as OpenSSL spells it; empty on a plain connection.
+    pub cipher: &'a str,
 }
 
 impl Record<'_> {
@@ -55,10 +53,11 @@ impl Record<'_> {
         line.out.extend_from_slice(exchange.kind.as_bytes());
         line.moment(self.start, self.timings.total);
         line.word(load_balancer.as_bytes());
-        line.socket(Some(self.peer));
+        // The port is 0 where a trusted proxy did not tell it.
+        line.socket(Some(SocketAddr::new(self.client, self.client_port.unwrap_or_default())));
         line.socket(self.target);
         self.write_times(&mut line);
-        line.status(Some(if exchange.has_left { 460 } else { self.status }));
+        line.status(Some(self.status));
         line.status(exchange.target_status);
         line.number(self.bytes_in + exchange.heads.0);
         line.number(self.bytes_out + exchange.heads.1);

@@ -92,6 +92,24 @@ fn a_typical_line_says_everything_once() {
 }
 
 #[test]
+fn a_client_behind_a_proxy_is_told_beside_the_peer() {
+    let told = |client: &str, port| {
+        parsed(&Record { client: client.parse().unwrap(), client_port: port, ..typical() })
+    };
+    let direct = told("192.0.2.7", Some(51234));
+    assert_eq!((&direct["client_ip"], &direct["peer_port"]), (&"192.0.2.7".into(), &51234.into()));
+    assert!(direct.get("peer_ip").is_none() && direct.get("client_port").is_none());
+    let behind = told("2001:db8::1", Some(443));
+    assert_eq!(
+        (&behind["client_ip"], &behind["client_port"]),
+        (&"2001:db8::1".into(), &443.into())
+    );
+    assert_eq!((&behind["peer_ip"], &behind["peer_port"]), (&"192.0.2.7".into(), &51234.into()));
+    let unknown = told("2001:db8::1", None);
+    assert!(unknown.get("client_port").is_none() && unknown["peer_ip"] == "192.0.2.7");
+}
+
+#[test]
 fn what_is_unknown_is_left_out() {
     let record = Record::new(
         UnixMillis(0),

@@ -163,6 +163,9 @@ impl Client {
             SETTINGS if frame.flags & 1 == 0 => {
                 let _ = self.try_send(&self::frame(SETTINGS, 1, 0, &[]));
             }
+            PING if frame.flags & 1 == 0 => {
+                let _ = self.try_send(&self::frame(PING, 1, 0, &frame.payload));
+            }
             GOAWAY => {
                 let code = frame.payload.get(4..8).and_then(|bytes| bytes.try_into().ok());
                 self.goaway = code.map(u32::from_be_bytes);
