@@ -47,4 +47,5 @@ mod targets;
 mod token_cache;
 mod tokens;
 mod tracing;
+mod trust_stores;
 mod upgrade;
