@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use portcullis::config::diagnostics::Span;
 use portcullis::config::model::{Action, Conditions, FixedResponse, Located, Rule};
 use portcullis::http::{PathPolicy, Received, Scheme, tidy};
-use portcullis::routing::RuleTable;
+use portcullis::routing::{Particulars, RuleTable};
 
 fn rule(host: Option<String>, path: Option<String>) -> Rule {
     let one = |value: Option<String>| {
@@ -19,7 +19,7 @@ fn rule(host: Option<String>, path: Option<String>) -> Rule {
         conditions: Conditions {
             host_header: one(host),
             path_pattern: one(path),
-            http_request_method: Vec::new(),
+            ..Conditions::default()
         },
         authentication: None,
         public: false,
@@ -63,7 +63,7 @@ fn select(criterion: &mut Criterion) {
                     let host: &[u8] = black_box(b"service-00000.example.com");
                     let (target, authority) =
                         tidy(received, [host], PathPolicy::default()).expect("clean");
-                    table.route(authority.host(), &target, received.method)
+                    table.route(authority.host(), &target, received.method, Particulars::default())
                 });
             });
         }

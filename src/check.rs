@@ -3,6 +3,7 @@
 //! Reading the file finds what is wrong with it; this finds what is surely or probably not meant.
 //! No file or socket is opened here.
 
+pub mod aws_quotas;
 mod openings;
 mod patterns;
 mod rules;

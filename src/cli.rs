@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::model::Config;
 use crate::config::{self, LoadOptions, Loaded};
 
 const FAILED: u8 = 1;
@@ -115,6 +116,9 @@ struct CheckArgs {
     /// Look neither at certificates nor at secrets nor at any other file
     #[arg(long)]
     portable: bool,
+    /// Warn where AWS would not take as much
+    #[arg(long)]
+    aws_quotas: bool,
 }
 
 /// Does what the command line says.
@@ -139,7 +143,14 @@ fn check(args: &CheckArgs) -> u8 {
         color: use_color(&io::stdout()),
     };
     let out = &mut io::stdout().lock();
-    exit_code(check::run(&args.file.file, options, crate::check::judge, out))
+    let lints = |config: &Config| {
+        let mut findings = crate::check::judge(config);
+        if args.aws_quotas {
+            findings.extend(crate::check::aws_quotas::judge(config));
+        }
+        findings
+    };
+    exit_code(check::run(&args.file.file, options, lints, out))
 }
 
 fn run_user_pool(args: &user_pool::UserPoolArgs) -> u8 {

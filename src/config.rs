@@ -14,6 +14,7 @@ mod field;
 pub mod model;
 mod mutual_authentication;
 mod raw;
+pub mod regex;
 mod report;
 mod restart;
 pub mod schema;

@@ -9,6 +9,7 @@ mod reason;
 mod tests;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use ::http::header::{CONTENT_TYPE, HOST};
@@ -23,7 +24,7 @@ use crate::clock::UnixMillis;
 use crate::config::model::{Forward, GroupIndex, ProtocolVersion};
 use crate::http::forwarded::{FORWARDED_FOR, check_addresses};
 use crate::http::{Authority, Received, Target, limits, tidy};
-use crate::routing::{Selection, choose_group, redirect};
+use crate::routing::{Particulars, Selection, choose_group, redirect};
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
 use crate::stickiness::{Client, Sticky};
 use crate::tls::Presented;
@@ -37,6 +38,8 @@ pub struct Request<'a> {
     pub received: Received<'a>,
     /// All headers.
     pub headers: &'a HeaderMap,
+    /// The client's address, as far as somebody who is believed has told.
+    pub client: IpAddr,
     /// `Content-Length`, when there is one.
     pub content_length: Option<u64>,
     /// Whether it came over HTTP/2.
@@ -158,7 +161,13 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
     if let Some(decision) = own_path(snapshot, &target, caller, request.received.method) {
         return decision;
     }
-    let selection = listener.table.route(authority.host(), &target, request.received.method);
+    let particulars = Particulars {
+        headers: Some(request.headers),
+        query: target.query.unwrap_or_default(),
+        client: Some(request.client),
+    };
+    let method = request.received.method;
+    let selection = listener.table.route(authority.host(), &target, method, particulars);
     let index = match selection {
         Ok(Selection::Rule(index)) => index,
         Ok(Selection::Default) => listener.rules.len().saturating_sub(1),

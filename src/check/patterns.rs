@@ -6,11 +6,7 @@ use crate::config::model::{Listener, Located};
 use crate::http::{Authority, PathPolicy, Scheme, path};
 
 pub(super) fn judge(listener: &Listener, findings: &mut Vec<Diagnostic>) {
-    let policy = PathPolicy {
-        keep_encoded_slash: listener.path.keep_encoded_slash,
-        merge_slashes: listener.path.merge_slashes,
-        keep_parameters: listener.path.keep_parameters,
-    };
+    let policy = listener.path;
     for rule in &listener.rules {
         let (paths, hosts) = (&rule.conditions.path_pattern, &rule.conditions.host_header);
         let dead_paths = paths.iter().filter(|path| !can_match_a_path(&path.value, policy));

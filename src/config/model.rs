@@ -15,6 +15,7 @@ use super::diagnostics::Span;
 pub use super::mutual_authentication::{
     ClientHeader, ClientHeaderNames, MutualAuthentication, MutualMode, TrustStore,
 };
+pub use super::regex::Regex;
 pub use super::security_policy::SecurityPolicy;
 use super::signing_key::SigningKey;
 pub use crate::http::PathPolicy;
@@ -533,10 +534,40 @@ pub struct Rule {
 pub struct Conditions {
     /// ALB patterns, lower case; any of them.
     pub host_header: Vec<Located<String>>,
+    /// Regular expressions in the place of host patterns; any of them, any case.
+    pub host_regex: Vec<Located<Regex>>,
     /// ALB patterns, case kept; any of them.
     pub path_pattern: Vec<Located<String>>,
+    /// Regular expressions in the place of path patterns; any of them.
+    pub path_regex: Vec<Located<Regex>>,
     /// Methods; any of them.
     pub http_request_method: Vec<Located<String>>,
+    /// All of them.
+    pub http_header: Vec<HeaderCondition>,
+    /// All of the lists, any parameter of each.
+    pub query_string: Vec<Vec<QueryParameter>>,
+    /// Any of these networks.
+    pub source_ip: Vec<Located<ipnet::IpNet>>,
+}
+
+/// A condition on one header: any of these, of any occurrence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderCondition {
+    /// In lower case.
+    pub name: String,
+    /// Whole values with wildcards, in any case.
+    pub values: Vec<Located<String>>,
+    /// Regular expressions in the place of values.
+    pub regex_values: Vec<Located<Regex>>,
+}
+
+/// A parameter of the query; `*`, `?` and `\` as in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryParameter {
+    /// Any name when absent.
+    pub key: Option<String>,
+    /// The whole value.
+    pub value: String,
 }
 
 /// A value and where it stands in the file.

@@ -230,7 +230,6 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
     /// A key that would loosen or tighten a rule if it were ignored.
     const RULE: &str =
         "a rule can verify tokens (`jwt_validation`) and forward, redirect or answer";
-    const CONDITION: &str = "conditions: host_header, path_pattern, http_request_method";
     const TARGET_GROUP: &str =
         "see the JSON Schema (`portcullis schema`) for what a group can have";
     const LISTENER: &str = "see the JSON Schema (`portcullis schema`) for what a listener can have";
@@ -247,7 +246,6 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
             | "host_header_rewrite"
             | "rate_limit",
         ) => RULE,
-        ("Conditions", "http_header" | "query_string" | "source_ip") => CONDITION,
         (
             "TargetGroup",
             "slow_start"

@@ -8,6 +8,7 @@ mod access_log;
 mod action;
 mod address;
 mod claims;
+mod condition;
 mod development;
 mod forwarding;
 mod header;
@@ -52,6 +53,7 @@ pub(super) fn validate(
         findings,
         token_headers: Vec::new(),
         renamed: Vec::new(),
+        header_conditions: Vec::new(),
     };
     let admin = judge.admin(raw.admin.value());
     let threads = judge.threads(&raw.threads);
@@ -101,6 +103,7 @@ pub(super) fn validate(
     owned_headers.sort_unstable();
     owned_headers.dedup();
     judge.check_token_headers(&owned_headers);
+    judge.check_condition_headers(&owned_headers);
     Some(Config {
         admin,
         threads,
@@ -157,6 +160,8 @@ struct Judge<'a> {
     token_headers: Vec<(String, Span)>,
     /// Headers that tell of client certificates under names of the file's choice.
     renamed: Vec<(String, Span)>,
+    /// Headers that conditions look at.
+    header_conditions: Vec<(String, Span)>,
 }
 
 impl Judge<'_> {
@@ -327,6 +332,21 @@ impl Judge<'_> {
                 let message =
                     format!("`{header}` is an owned header: it is removed from every request");
                 self.report(Diagnostic::error("invalid-identity-source", span, message));
+            }
+        }
+    }
+
+    /// A condition on a header that is removed from what comes in would never hold.
+    fn check_condition_headers(&mut self, owned: &[String]) {
+        let families = ["x-amzn-oidc-", "x-amzn-mtls-", "x-portcullis-"];
+        for (header, span) in std::mem::take(&mut self.header_conditions) {
+            if owned.binary_search(&header).is_ok()
+                || families.iter().any(|family| header.starts_with(family))
+            {
+                let message = format!(
+                    "`{header}` is an owned header: no client can send it, so this never holds"
+                );
+                self.report(Diagnostic::error("invalid-header", span, message));
             }
         }
     }

@@ -57,6 +57,7 @@ fn decide_get(target: &str, headers: &HeaderMap, content_length: Option<u64>) ->
             scheme: crate::http::Scheme::Http,
         },
         headers,
+        client: std::net::Ipv4Addr::LOCALHOST.into(),
         content_length,
         is_http2: false,
         presented: None,

@@ -58,7 +58,7 @@ impl Gateway {
         let moment =
             Moment { wall: begun.wall, mono, random: begun.random(), patience: Patience::MayWait };
         let snapshot = Arc::clone(&begun.snapshot);
-        let mut decision = decide(&snapshot, session.req_header(), facts, client.scheme, moment);
+        let mut decision = decide(&snapshot, session.req_header(), facts, client, moment);
         if let Step::Wait(wait) = decision.step {
             self.keys.wait(wait).await;
             context.waited = Some(context.elapsed());
@@ -68,7 +68,7 @@ impl Gateway {
                 patience: Patience::HasWaited,
                 ..moment
             };
-            decision = decide(&snapshot, session.req_header(), facts, client.scheme, moment);
+            decision = decide(&snapshot, session.req_header(), facts, client, moment);
         }
         context.authorized = decision.rule.is_some().then(|| context.elapsed());
         let decision = context.decision.insert(decision);
@@ -141,7 +141,7 @@ fn decide(
     snapshot: &Snapshot,
     header: &RequestHeader,
     facts: &ConnectionFacts,
-    told: Option<Scheme>,
+    client: Client,
     moment: Moment,
 ) -> Decision {
     let authority = (header.version == Version::HTTP_2)
@@ -150,7 +150,7 @@ fn decide(
     let content_length =
         header.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let own = if facts.tls.is_some() { Scheme::Https } else { Scheme::Http };
-    let scheme = told.unwrap_or(own);
+    let scheme = client.scheme.unwrap_or(own);
     let request = Request {
         listener: facts.listener,
         received: Received {
@@ -160,6 +160,7 @@ fn decide(
             scheme,
         },
         headers: &header.headers,
+        client: client.address,
         content_length,
         is_http2: header.version == Version::HTTP_2,
         presented: facts.presented(),

@@ -1,5 +1,6 @@
 //! Which rules can never match, and which meet: questions asked when the file is judged.
 
+use super::condition::Particulars;
 use super::pattern::Pattern;
 use super::table::{Compiled, Facts, RuleTable};
 
@@ -25,7 +26,9 @@ impl RuleTable {
         for (position, rule) in self.rules.iter().enumerate() {
             // Whoever covers the rule matches this request of it, too; mostly nobody does.
             let (host, path) = (example(&rule.hosts), example_path(&rule.paths));
-            let facts = Facts { host: &host, path: &path, method: rule.methods.example() };
+            let method = rule.methods.example();
+            let particulars = Particulars::default();
+            let facts = Facts { host: &host, path: &path, method, particulars };
             let (matching, compared) = self.matches(&facts);
             work += compared;
             let in_front = matching.into_iter().take_while(|&other| other < position);
@@ -44,18 +47,24 @@ impl RuleTable {
         let (Some(one), Some(other)) = (self.rules.get(one), self.rules.get(other)) else {
             return false;
         };
-        one.methods.cover(&other.methods)
+        let is_implied = match (&one.unindexed, &other.unindexed) {
+            (None, _) => true,
+            (Some(ours), Some(theirs)) => ours.is_implied_by(theirs),
+            (Some(_), None) => false,
+        };
+        is_implied
+            && one.methods.cover(&other.methods)
             && all_covered(&one.hosts, &other.hosts, None)
             && all_covered(&one.paths, &other.paths, Some(b'/'))
     }
 
-    /// Whether some request matches both rules.
+    /// Whether some request matches both rules, as far as host, path and method tell.
     #[must_use]
     pub fn overlap(&self, one: usize, other: usize) -> bool {
         let (Some(one), Some(other)) = (self.rules.get(one), self.rules.get(other)) else {
             return false;
         };
-        let Compiled { hosts, paths, methods } = one;
+        let Compiled { hosts, paths, methods, unindexed: _ } = one;
         methods.overlap(&other.methods)
             && any_meet(hosts, &other.hosts)
             && any_meet(paths, &other.paths)

@@ -1,5 +1,6 @@
 //! A listener's rules, compiled.
 
+use super::condition::{Particulars, Unindexed};
 use super::index::{Candidate, Index, Remainder};
 use super::pattern::{Pairs, Pattern};
 use crate::config::model::{Conditions, Located, Rule};
@@ -14,6 +15,8 @@ pub struct Facts<'a> {
     pub path: &'a str,
     /// As received.
     pub method: &'a str,
+    /// The rest, for conditions that look at it.
+    pub particulars: Particulars<'a>,
 }
 
 /// Which rule takes a request.
@@ -40,6 +43,8 @@ pub(super) struct Compiled {
     pub(super) hosts: Vec<Pattern>,
     pub(super) paths: Vec<Pattern>,
     pub(super) methods: Methods,
+    /// Judged last.
+    pub(super) unindexed: Option<Box<Unindexed>>,
 }
 
 /// More combinations of host and path than this, and a rule is indexed by host alone.
@@ -97,6 +102,7 @@ impl RuleTable {
             for candidate in candidates.iter().take_while(|candidate| candidate.rule < best) {
                 if pairs.is_none_or(|pairs| self.may_match(candidate, pairs))
                     && self.is_match(candidate, facts, method)
+                    && self.hold_unindexed(candidate, facts)
                 {
                     best = candidate.rule;
                     return;
@@ -116,10 +122,12 @@ impl RuleTable {
         host: &str,
         target: &Target<'_>,
         method: &str,
+        particulars: Particulars<'_>,
     ) -> Result<Selection, Malformed> {
-        let selection = self.select(&Facts { host, path: &target.path, method });
+        let facts = Facts { host, path: &target.path, method, particulars };
+        let selection = self.select(&facts);
         match &target.without_parameters {
-            Some(path) if self.select(&Facts { host, path, method }) != selection => {
+            Some(path) if self.select(&Facts { path, ..facts }) != selection => {
                 Err(Malformed::ParametersChangeRule)
             }
             _ => Ok(selection),
@@ -133,6 +141,7 @@ impl RuleTable {
             is_any(&rule.hosts, facts.host)
                 && is_any(&rule.paths, facts.path)
                 && rule.methods.allow(facts.method, method_bit(facts.method))
+                && rule.hold_unindexed(facts)
         })
     }
 
@@ -161,7 +170,7 @@ impl RuleTable {
         self.index.longest_walk()
     }
 
-    /// Every rule that matches, in order, and how many had to be compared.
+    /// Every rule whose host, path and method match, in order, and how many had to be compared.
     pub(super) fn matches(&self, facts: &Facts<'_>) -> (Vec<usize>, usize) {
         let method = method_bit(facts.method);
         let mut compared = 0;
@@ -193,6 +202,11 @@ impl RuleTable {
         rule.methods.allow(facts.method, method)
             && self.is_remainder(candidate.path, &rule.paths, facts.path)
             && self.is_remainder(candidate.host, &rule.hosts, facts.host)
+    }
+
+    #[inline]
+    fn hold_unindexed(&self, candidate: &Candidate, facts: &Facts<'_>) -> bool {
+        self.rules.get(candidate.rule as usize).is_some_and(|rule| rule.hold_unindexed(facts))
     }
 
     #[inline]
@@ -230,6 +244,12 @@ fn is_any(patterns: &[Pattern], value: &str) -> bool {
 }
 
 impl Compiled {
+    fn hold_unindexed(&self, facts: &Facts<'_>) -> bool {
+        self.unindexed.as_ref().is_none_or(|conditions| {
+            conditions.match_all(facts.host, facts.path, &facts.particulars)
+        })
+    }
+
     fn new(conditions: &Conditions) -> Self {
         let texts = |values: &'_ [Located<String>], make: fn(&str) -> Pattern| {
             values.iter().map(|located| make(&located.value)).collect()
@@ -238,6 +258,7 @@ impl Compiled {
             hosts: texts(&conditions.host_header, Pattern::host),
             paths: texts(&conditions.path_pattern, Pattern::path),
             methods: Methods::new(&conditions.http_request_method),
+            unindexed: Unindexed::new(conditions),
         }
     }
 }

@@ -13,6 +13,7 @@ mod client_address;
 mod client_certificates;
 mod clock;
 mod commands;
+mod conditions;
 mod connection_log;
 mod exhaustion;
 mod forwarding;

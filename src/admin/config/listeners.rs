@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::claims::{claim_headers, jwt_validation};
 use super::{Names, path, seconds};
 use crate::config::model::{
-    Action, CertificateFiles, ClientHeader, Conditions, FixedResponse, Forward, Listener,
-    ListenerTls, Located, MutualAuthentication, MutualMode, PathPolicy, ProxyProtocol, Redirect,
-    RequestHeaders, Rule, TlsHeaders, TrustStore, WeightedGroup,
+    Action, CertificateFiles, ClientHeader, Conditions, FixedResponse, Forward, HeaderCondition,
+    Listener, ListenerTls, Located, MutualAuthentication, MutualMode, PathPolicy, ProxyProtocol,
+    QueryParameter, Redirect, Regex, RequestHeaders, Rule, TlsHeaders, TrustStore, WeightedGroup,
 };
 use crate::http::TrustedProxies;
 use crate::http::forwarded::ForwardedFor;
@@ -163,14 +163,47 @@ fn rule(rule: &Rule, names: &Names<'_>) -> Value {
 }
 
 fn conditions(conditions: &Conditions) -> Value {
-    let Conditions { host_header, path_pattern, http_request_method } = conditions;
+    let Conditions {
+        host_header,
+        host_regex,
+        path_pattern,
+        path_regex,
+        http_request_method,
+        http_header,
+        query_string,
+        source_ip,
+    } = conditions;
     let texts = |texts: &[Located<String>]| -> Vec<String> {
         texts.iter().map(|text| text.value.clone()).collect()
     };
+    let regexes = |regexes: &[Located<Regex>]| -> Vec<String> {
+        regexes.iter().map(|regex| regex.value.as_str().to_owned()).collect()
+    };
+    let either = |values: &[Located<String>], regex_values: &[Located<Regex>]| {
+        if regex_values.is_empty() {
+            json!(texts(values))
+        } else {
+            json!({ "regex_values": regexes(regex_values) })
+        }
+    };
+    let header = |condition: &HeaderCondition| {
+        let HeaderCondition { name, values, regex_values } = condition;
+        json!({ "name": name, "values": texts(values), "regex_values": regexes(regex_values) })
+    };
+    let parameter = |parameter: &QueryParameter| {
+        let QueryParameter { key, value } = parameter;
+        json!({ "key": key, "value": value })
+    };
+    let any_of = |parameters: &Vec<QueryParameter>| -> Value {
+        json!({ "any_of": parameters.iter().map(parameter).collect::<Vec<_>>() })
+    };
     json!({
-        "host_header": texts(host_header),
-        "path_pattern": texts(path_pattern),
+        "host_header": either(host_header, host_regex),
+        "path_pattern": either(path_pattern, path_regex),
         "http_request_method": texts(http_request_method),
+        "http_header": http_header.iter().map(header).collect::<Vec<_>>(),
+        "query_string": query_string.iter().map(any_of).collect::<Vec<_>>(),
+        "source_ip": source_ip.iter().map(|ip| ip.value.to_string()).collect::<Vec<_>>(),
     })
 }
 

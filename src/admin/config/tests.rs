@@ -97,6 +97,21 @@ fn rule(name: &str, action: Action) -> Rule {
             host_header: located("api.example.com"),
             path_pattern: located("/orders/*"),
             http_request_method: located("GET"),
+            host_regex: Vec::new(),
+            path_regex: vec![Located {
+                value: Regex::new("^/a", false).unwrap(),
+                span: Span::default(),
+            }],
+            http_header: vec![HeaderCondition {
+                name: "x-env".into(),
+                values: located("prod*"),
+                regex_values: Vec::new(),
+            }],
+            query_string: vec![vec![QueryParameter { key: None, value: "v1".into() }]],
+            source_ip: vec![Located {
+                value: "192.0.2.0/24".parse().unwrap(),
+                span: Span::default(),
+            }],
         },
         authentication: Some(JwtValidation {
             pools: vec![PoolIndex(0)],

@@ -67,15 +67,92 @@ impl From<DefaultAction> for Rule {
 pub(in crate::config) struct Conditions {
     /// Host names, without port. `*` is any number of characters, `?` exactly one. A pattern that
     /// begins with `*` must stand in quotes.
-    #[schemars(length(min = 1), example = ["api.example.com", "*.example.com"])]
-    pub(in crate::config) host_header: Field<List<String>>,
+    #[schemars(example = ["api.example.com", "*.example.com"])]
+    pub(in crate::config) host_header: Field<Texts>,
     /// Whole paths, without query; case matters. `*` is any number of characters (also `/`), `?`
     /// exactly one: `/img/*` does not match `/img`.
-    #[schemars(length(min = 1), example = ["/orders/*"])]
-    pub(in crate::config) path_pattern: Field<List<String>>,
+    #[schemars(example = ["/orders/*"])]
+    pub(in crate::config) path_pattern: Field<Texts>,
     /// Methods, in capitals.
     #[schemars(length(min = 1), example = ["GET", "POST"])]
     pub(in crate::config) http_request_method: Field<List<String>>,
+    /// Headers; all of these conditions must hold.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) http_header: Field<List<HeaderCondition>>,
+    /// Parameters of the query; all of these conditions must hold.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) query_string: Field<List<QueryCondition>>,
+    /// Networks of clients: the TCP peer, or whom a PROXY header or a trusted proxy names.
+    #[schemars(length(min = 1), example = ["192.0.2.0/24", "2001:db8::/32"])]
+    pub(in crate::config) source_ip: Field<List<String>>,
+}
+
+/// Patterns with wildcards, or regular expressions in their place.
+#[derive(Debug)]
+pub(in crate::config) enum Texts {
+    /// Patterns.
+    Values(List<String>),
+    /// The long form.
+    Object(Box<TextsObject>),
+}
+
+short_and_long!(Texts, "a list of patterns, or a mapping with `values` or `regex_values`", {
+    list: String => |list| Texts::Values(list),
+    map: TextsObject => |object| Texts::Object(Box::new(object)),
+});
+
+/// Patterns, or regular expressions.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct TextsObject {
+    /// Patterns: `*` is anything, `?` one character.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) values: Field<List<String>>,
+    /// Regular expressions that match anywhere; write `^` and `$` for the whole.
+    #[schemars(length(min = 1), example = ["^/v[0-9]+/"])]
+    pub(in crate::config) regex_values: Field<List<String>>,
+}
+
+/// A condition on one header; any value of any occurrence will do.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["name"]))]
+pub(in crate::config) struct HeaderCondition {
+    /// The header's name, not `Host`.
+    #[schemars(example = &"x-environment")]
+    pub(in crate::config) name: Field<String>,
+    /// Whole values in any case: `*` is anything, `?` one character.
+    #[schemars(length(min = 1), example = ["prod*"])]
+    pub(in crate::config) values: Field<List<String>>,
+    /// Regular expressions that match anywhere in a value.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) regex_values: Field<List<String>>,
+}
+
+/// A condition on the query: one parameter, or any of several. In any case; `*` is anything, `?`
+/// one character, `\*` and `\?` these characters themselves.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct QueryCondition {
+    /// The parameter's name. Default: any.
+    pub(in crate::config) key: Field<String>,
+    /// Its value.
+    #[schemars(example = &"v1")]
+    pub(in crate::config) value: Field<String>,
+    /// Any of these instead.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) any_of: Field<List<QueryParameter>>,
+}
+
+/// One parameter of the query.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["value"]))]
+pub(in crate::config) struct QueryParameter {
+    /// The parameter's name. Default: any.
+    pub(in crate::config) key: Field<String>,
+    /// Its value.
+    pub(in crate::config) value: Field<String>,
 }
 
 /// Only requests with a good token pass.

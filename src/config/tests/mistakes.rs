@@ -145,7 +145,7 @@ fn mistakes_of_rules() {
         ("public: true, conditions: { path_pattern: /a }", "wrong-type"),
         ("public: true, conditions: { host_header: ['a.com:80'] }", "invalid-pattern"),
         ("public: true, conditions: { http_request_method: [get] }", "invalid-pattern"),
-        ("public: true, conditions: { http_header: { a: b } }", "not-yet-supported"),
+        ("public: true, conditions: { http_header: { a: b } }", "wrong-type"),
         ("public: true, conditions: { pathPattern: [/a], path_pattern: [/a] }", "unknown-key"),
         ("public: true, authenticate_cognito: {}", "not-yet-supported"),
         ("public: true, priority: 0", "out-of-range"),
@@ -520,6 +520,50 @@ fn a_file_of_a_later_version_is_told_what_is_not_there_yet() {
         "        authenticate_cognito: { user_pool: main }\n        api: shop\n",
     );
     expect(&text, &[("not-yet-supported", 11), ("not-yet-supported", 12)]);
+}
+
+#[test]
+fn mistakes_of_conditions() {
+    for (conditions, code) in [
+        ("{ http_header: [{ name: Host, values: [a] }] }", "invalid-header"),
+        ("{ http_header: [{ name: 'x-*', values: [a] }] }", "invalid-header"),
+        ("{ http_header: [{ name: 'x y', values: [a] }] }", "invalid-header"),
+        ("{ http_header: [{ name: Transfer-Encoding, values: [a] }] }", "invalid-header"),
+        ("{ http_header: [{ name: X-Auth-Subject, values: [a] }] }", "invalid-header"),
+        ("{ http_header: [{ name: x-amzn-oidc-data, values: [a] }] }", "invalid-header"),
+        ("{ http_header: [{ values: [a] }] }", "missing-key"),
+        ("{ http_header: [{ name: x }] }", "missing-key"),
+        ("{ http_header: [{ name: x, values: [a], regex_values: [b] }] }", "contradiction"),
+        ("{ http_header: [{ name: x, values: [] }] }", "empty-list"),
+        ("{ http_header: [{ name: x, values: [''] }] }", "invalid-pattern"),
+        ("{ http_header: [{ name: x, values: ['é'] }] }", "invalid-pattern"),
+        ("{ http_header: [] }", "empty-list"),
+        ("{ query_string: [{ key: a }] }", "missing-key"),
+        ("{ query_string: [{ value: '' }] }", "invalid-pattern"),
+        ("{ query_string: [{ value: '?a=b' }] }", "invalid-pattern"),
+        ("{ query_string: [{ key: a, any_of: [{ value: b }] }] }", "contradiction"),
+        ("{ query_string: [{ any_of: [] }] }", "empty-list"),
+        ("{ source_ip: [10.0.0.1/8] }", "invalid-network"),
+        ("{ source_ip: [255.255.255.255/32] }", "invalid-network"),
+        ("{ source_ip: [localhost] }", "invalid-network"),
+        ("{ source_ip: [10.0.0.0/8, 10.0.0.0/8] }", "duplicate-value"),
+        ("{ path_pattern: { regex_values: ['(?=x)'] } }", "invalid-regex"),
+        ("{ path_pattern: { regex_values: ['(a)\\1'] } }", "invalid-regex"),
+        ("{ path_pattern: { regex_values: ['\\p{L}'] } }", "invalid-regex"),
+        ("{ path_pattern: { regex_values: ['(a'] } }", "invalid-regex"),
+        ("{ path_pattern: { regex_values: ['((a{1,99}){1,99}){1,99}'] } }", "invalid-regex"),
+        ("{ path_pattern: { regex_values: [''] } }", "invalid-regex"),
+        ("{ path_pattern: { regex_values: [] } }", "empty-list"),
+        ("{ path_pattern: {} }", "missing-key"),
+        ("{ path_pattern: { values: [/a], regex_values: [b] } }", "contradiction"),
+    ] {
+        let text = format!(
+            "target_groups: {{ a: {{ targets: [] }} }}\nlisteners:\n  l:\n    address: 127.0.0.1:80\n    \
+             rules:\n      - name: r\n        public: true\n        forward: a\n        \
+             conditions: {conditions}\n"
+        );
+        expect(&text, &[(code, 9)]);
+    }
 }
 
 #[test]

@@ -234,9 +234,19 @@ impl Judge<'_> {
                 conditions.host_header.is_absent()
                     && conditions.path_pattern.is_absent()
                     && conditions.http_request_method.is_absent()
+                    && conditions.http_header.is_absent()
+                    && conditions.query_string.is_absent()
+                    && conditions.source_ip.is_absent()
             }
         };
-        const CONDITIONS: [&str; 3] = ["host_header", "path_pattern", "http_request_method"];
+        const CONDITIONS: [&str; 6] = [
+            "host_header",
+            "path_pattern",
+            "http_request_method",
+            "http_header",
+            "query_string",
+            "source_ip",
+        ];
         let misspelt = self.misspelt.has_any(item.key, &["conditions"])
             || conditions.key().is_some_and(|key| self.misspelt.has_any(key, &CONDITIONS));
         if empty && !misspelt {

@@ -3,6 +3,8 @@
 //! ALB also wants a dot in every host pattern and letters after the last one; `localhost` and
 //! addresses are useful here, so that is not asked. Its length quotas are not limits here.
 
+use ipnet::IpNet;
+
 /// Why a value cannot be used, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::config) struct Refusal {
@@ -106,6 +108,63 @@ pub(super) fn method(text: &str) -> Result<String, Refusal> {
         Some(stranger) => refuse(format!("{} may not stand in a method", shown(stranger)), None),
         None => Ok(text.to_owned()),
     }
+}
+
+/// The name in a condition on a header, in lower case.
+pub(super) fn header_name(text: &str) -> Result<String, Refusal> {
+    const LONGEST_NAME: usize = 40;
+    if text.is_empty() || text.len() > LONGEST_NAME {
+        return refuse(format!("a header's name has 1 to {LONGEST_NAME} characters"), None);
+    }
+    if text.contains(['*', '?']) {
+        return refuse("names of headers have no wildcards", Some("wildcards go into `values`"));
+    }
+    if ::http::HeaderName::try_from(text).is_err() {
+        return refuse("this is not a header's name", None);
+    }
+    let name = text.to_ascii_lowercase();
+    match name.as_str() {
+        "host" => refuse("`Host` is no header to rules", Some("use `host_header`")),
+        "connection" | "transfer-encoding" | "content-length" | "upgrade" | "keep-alive" => {
+            refuse("this header is about the connection, not the request", None)
+        }
+        _ => Ok(name),
+    }
+}
+
+/// A value in a condition on a header. Its case does not matter.
+pub(super) fn header_value(text: &str) -> Result<String, Refusal> {
+    check_length("header value", text)?;
+    visible(text)
+}
+
+/// A name or value in a condition on the query.
+pub(super) fn query(text: &str) -> Result<String, Refusal> {
+    check_length("query pattern", text)?;
+    if text.starts_with('?') && text.len() > 1 && text.contains('=') {
+        let help = "write `{ key: ..., value: ... }`";
+        return refuse("a query pattern is one name or one value", Some(help));
+    }
+    visible(text)
+}
+
+/// ALB compares printable ASCII only (alb.md 3).
+fn visible(text: &str) -> Result<String, Refusal> {
+    match text.chars().find(|c| !matches!(c, ' '..='~')) {
+        Some(stranger) => {
+            let message = format!("{} may not stand in a pattern", shown(stranger));
+            refuse(message, Some("printable ASCII, and `*` and `?` as wildcards"))
+        }
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// A network of clients.
+pub(super) fn network(text: &str) -> Result<IpNet, Refusal> {
+    if text == "255.255.255.255/32" {
+        return refuse("no client has the broadcast address", None);
+    }
+    super::forwarding::network(text)
 }
 
 fn shown(c: char) -> String {

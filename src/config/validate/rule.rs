@@ -101,22 +101,7 @@ impl Judge<'_> {
         public.value
     }
 
-    fn conditions(&mut self, raw: Option<&raw::Conditions>, place: Place) -> Conditions {
-        let Some(raw) = raw else { return Conditions::default() };
-        Conditions {
-            host_header: self.patterns(&raw.host_header, "`host_header`", pattern::host),
-            path_pattern: self.patterns(&raw.path_pattern, "`path_pattern`", |text| {
-                pattern::path(text, place.merge_slashes)
-            }),
-            http_request_method: self.patterns(
-                &raw.http_request_method,
-                "`http_request_method`",
-                pattern::method,
-            ),
-        }
-    }
-
-    fn patterns(
+    pub(super) fn patterns(
         &mut self,
         raw: &Field<List<String>>,
         what: &str,

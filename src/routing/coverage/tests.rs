@@ -80,7 +80,12 @@ proptest! {
         for (dead, front) in table.unreachable() {
             prop_assert!(front < dead);
             for path in &requests {
-                let facts = crate::routing::Facts { host: "a", path, method: "GET" };
+                let facts = crate::routing::Facts {
+                    host: "a",
+                    path,
+                    method: "GET",
+                    particulars: crate::routing::Particulars::default(),
+                };
                 prop_assert!(!table.is_match_of(dead, &facts) || table.is_match_of(front, &facts));
             }
         }

@@ -19,6 +19,7 @@ pub(in crate::routing) fn rule(hosts: &[&str], paths: &[&str], methods: &[&str])
             host_header: located(hosts),
             path_pattern: located(paths),
             http_request_method: located(methods),
+            ..Conditions::default()
         },
         authentication: None,
         public: false,
@@ -37,7 +38,7 @@ fn table(rules: &[Rule]) -> RuleTable {
 }
 
 fn select(table: &RuleTable, method: &str, host: &str, path: &str) -> Option<usize> {
-    match table.select(&Facts { host, path, method }) {
+    match table.select(&Facts { host, path, method, particulars: Particulars::default() }) {
         Selection::Rule(rule) => Some(rule),
         Selection::Default => None,
     }
@@ -121,7 +122,7 @@ fn parameters_may_not_select_another_rule() {
             scheme: Scheme::Http,
         };
         let (target, authority) = tidy(received, [&b"a"[..]], PathPolicy::default())?;
-        table.route(authority.host(), &target, "GET")
+        table.route(authority.host(), &target, "GET", Particulars::default())
     };
     assert_eq!(route("/public/a;v=1"), Ok(Selection::Rule(1)));
     assert_eq!(route("/admin;x/users"), Err(Malformed::ParametersChangeRule));
@@ -164,7 +165,7 @@ proptest! {
     ) {
         let table = table(&rules);
         for (host, path, method) in &requests {
-            let facts = Facts { host, path, method };
+            let facts = Facts { host, path, method, particulars: Particulars::default() };
             let walked: Vec<_> =
                 (0..rules.len()).filter(|&rule| table.is_match_of(rule, &facts)).collect();
             prop_assert_eq!(select(&table, method, host, path), walked.first().copied());

@@ -56,10 +56,15 @@ impl Connection {
             Err(why) if why.kind() == std::io::ErrorKind::ConnectionRefused => return None,
             connected => connected.expect("a connection"),
         };
+        Some(Self::of(stream))
+    }
+
+    /// One that was opened already.
+    pub fn of(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
         stream.set_write_timeout(Some(PATIENCE)).expect("a limit");
         stream.set_nodelay(true).expect("no delay");
-        Some(Self { stream, ahead: Vec::new() })
+        Self { stream, ahead: Vec::new() }
     }
 
     /// Sends bytes as they are.
