@@ -133,16 +133,101 @@ pub(super) fn check(path: &Path, ground: Ground<'_>) -> Result<Vec<String>, Refu
     Ok(warnings)
 }
 
-/// Whether a file of revoked certificates can be used.
-pub(super) fn check_revocation_lists(path: &Path, ground: Ground<'_>) -> Result<(), Refusal> {
-    let Some(surroundings) = ground.surroundings else { return Ok(()) };
+/// Whether a file of revoked certificates can be used; what should be said about it if so.
+pub(super) fn check_revocation_lists(
+    path: &Path,
+    ground: Ground<'_>,
+) -> Result<Vec<String>, Refusal> {
+    let Some(surroundings) = ground.surroundings else { return Ok(Vec::new()) };
     let name = path.display();
     let bytes =
         surroundings.file(path).map_err(|why| refusal(format!("cannot read `{name}`: {why}")))?;
-    revocation_lists(&bytes).map_err(|why| refusal(format!("`{name}` {why}")))?;
-    Ok(())
+    let lists = revocation_lists(&bytes).map_err(|why| refusal(format!("`{name}` {why}")))?;
+    let now = i64::try_from(ground.now.seconds()).unwrap_or(i64::MAX);
+    let mut warnings = Vec::new();
+    for (_, list) in &lists {
+        let Ok((_, parsed)) = CertificateRevocationList::from_der(list) else { continue };
+        if parsed.next_update().is_some_and(|next| next.timestamp() < now) {
+            warnings.push(format!(
+                "`{name}`: the list of {} is overdue; whom it revokes since is not known",
+                parsed.issuer()
+            ));
+        }
+    }
+    Ok(warnings)
 }
 
 fn refusal(message: String) -> Refusal {
     Refusal { message, help: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer,
+        KeyIdMethod, KeyPair, SerialNumber,
+    };
+
+    use super::*;
+    use crate::clock::UnixMillis;
+    use crate::config::System;
+
+    /// A self-signed certificate, and a list by its key whose next update is in that year.
+    fn made(is_ca: IsCa, next_update: i32) -> (String, String) {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = is_ca;
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2025, 1, 1);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        let list = CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2020, 1, 1),
+            next_update: rcgen::date_time_ymd(next_update, 1, 1),
+            crl_number: SerialNumber::from_slice(&[1]),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&Issuer::new(params, key)).unwrap().pem().unwrap();
+        (certificate, list)
+    }
+
+    fn authority(next_update: i32) -> (String, String) {
+        made(IsCa::Ca(BasicConstraints::Unconstrained), next_update)
+    }
+
+    #[test]
+    fn only_authorities_can_be_trusted() {
+        let (good, list) = authority(2030);
+        assert_eq!(authorities((good.clone() + &good).as_bytes()).unwrap().len(), 2);
+        let (leaf, _) = made(IsCa::NoCa, 2030);
+        for (text, why) in [
+            (good.clone() + &leaf, "no authority, number 2"),
+            (list, "no certificate"),
+            (String::new(), "no certificate"),
+            (good.replace("MII", "!!!"), "PEM"),
+        ] {
+            let refused = authorities(text.as_bytes()).unwrap_err();
+            assert!(refused.contains(why), "{why}: {refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_over_is_warned_of_and_what_is_none_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.pem");
+        // 2026-11-23.
+        let now = UnixMillis(1_795_392_000_000);
+        let ground = Ground { folder: folder.path(), surroundings: Some(&System), now };
+        let (root, overdue) = authority(2026);
+        std::fs::write(&path, &root).unwrap();
+        assert!(check(&path, ground).unwrap()[0].contains("has expired"));
+        assert!(check_revocation_lists(&path, ground).is_err());
+        std::fs::write(&path, overdue).unwrap();
+        assert!(check_revocation_lists(&path, ground).unwrap()[0].contains("is overdue"));
+        std::fs::write(&path, authority(2030).1).unwrap();
+        assert!(check_revocation_lists(&path, ground).unwrap().is_empty());
+        let portable = Ground { surroundings: None, ..ground };
+        assert!(check(Path::new("/nowhere"), portable).unwrap().is_empty());
+    }
 }

@@ -150,9 +150,14 @@ impl Judge<'_> {
         for item in list.value.items.iter().take(MOST_LISTS) {
             let Some(path) = self.path("revocation_lists", item) else { continue };
             let checked = trust_store::check_revocation_lists(&path, self.ground);
-            if self.accept("invalid-revocation-list", item.span, checked).is_some() {
-                files.push((path, item.span));
+            let Some(warnings) = self.accept("invalid-revocation-list", item.span, checked) else {
+                continue;
+            };
+            for warning in warnings {
+                let finding = Diagnostic::warning("overdue-revocation-list", item.span, warning);
+                self.report(finding);
             }
+            files.push((path, item.span));
         }
         files
     }
