@@ -10,6 +10,7 @@ mod facts;
 mod guarded;
 pub mod head;
 mod http2;
+mod journal;
 mod listener;
 mod newcomer;
 mod proxy_protocol;

@@ -46,6 +46,8 @@ pub struct Request<'a> {
     pub is_http2: bool,
     /// The certificates of its connection; absent without TLS, or where there is no connection.
     pub presented: Option<Presented<'a>>,
+    /// Whether it came by a connection whose client no trust store has vouched for.
+    pub is_unverified: bool,
 }
 
 /// What deciding needs beside the request.
@@ -151,6 +153,10 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
     };
     if request.presented.is_some_and(|presented| !presented.is_for(authority.host())) {
         return Decision::refused(None, Refusal::MisdirectedHost, caller);
+    }
+    // Its connection was made before the file in force.
+    if listener.verifies_clients && request.is_unverified {
+        return Decision::refused(None, Refusal::UnverifiedClient, caller);
     }
     if let Some(decision) = own_path(snapshot, &target, caller, request.received.method) {
         return decision;

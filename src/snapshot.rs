@@ -6,11 +6,12 @@
 use std::sync::{Arc, LazyLock};
 
 use ::http::{HeaderName, HeaderValue};
+use bytes::Bytes;
 
 use crate::answer::{Answer, Refusal};
 use crate::assertion::Asserter;
 use crate::auth::{self, Authorizers, CompiledValidation};
-use crate::config::model::{self, Config, Forward, Name, Redirect};
+use crate::config::model::{self, ClientHeader, Config, Forward, Name, Redirect};
 use crate::http::forwarded::{ForwardedFor, forwarded_port, forwarded_proto};
 use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme, TrustedProxies};
 use crate::routing::RuleTable;
@@ -61,6 +62,11 @@ pub struct Listener {
     pub rules: Vec<Rule>,
     /// Its counters.
     pub metrics: Arc<ListenerMetrics>,
+    /// Whether only clients are served that its trust store vouches for.
+    pub verifies_clients: bool,
+    /// Names of the headers that tell targets of a client's certificate, as they are written;
+    /// empty where none is asked for.
+    pub client_headers: Vec<(ClientHeader, Bytes)>,
     /// Proxies whose word about their clients is taken.
     pub trusted_proxies: TrustedProxies,
     /// What becomes of `X-Forwarded-For`.
@@ -170,6 +176,11 @@ impl Listener {
             table: RuleTable::compile(&listener.rules),
             rules,
             metrics: metrics.listener(&listener.name, &CAUSES),
+            verifies_clients: listener
+                .tls
+                .as_ref()
+                .is_some_and(model::ListenerTls::verifies_clients),
+            client_headers: client_headers(listener.tls.as_ref()),
             trusted_proxies: listener.trusted_proxies.clone(),
             forwarded_for: listener.request_headers.forwarded_for,
             preserves_host: listener.request_headers.preserve_host,
@@ -220,6 +231,14 @@ impl Rule {
             metrics: metrics.rule(listener, &rule.name, &groups, &OUTCOMES),
         }
     }
+}
+
+fn client_headers(tls: Option<&model::ListenerTls>) -> Vec<(ClientHeader, Bytes)> {
+    let Some(mutual) = tls.and_then(|tls| tls.mutual_authentication.as_ref()) else {
+        return Vec::new();
+    };
+    let name = |header| Bytes::copy_from_slice(mutual.header_names.name(header).as_bytes());
+    ClientHeader::ALL.into_iter().map(|header| (header, name(header))).collect()
 }
 
 /// The file's session keys. Our own, for when it has none, outlives a reload.

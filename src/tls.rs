@@ -1,10 +1,16 @@
-//! Certificates of HTTPS listeners: read, judged, and made into what a handshake needs.
+//! TLS of HTTPS listeners: certificates, what is spoken, and what is asked of clients; read, judged,
+//! and made into what a handshake needs.
 //!
 //! All mistakes are found here, before a listener starts or changes. Which connection uses which
 //! configuration is decided in `connection`; TLS toward targets in `upstream`.
 
 mod certificate;
+mod client;
+mod client_certificate;
+mod distinguished_name;
+mod policy;
 mod resolver;
+mod trust;
 mod watch;
 
 #[cfg(test)]
@@ -15,20 +21,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{ServerConfig, ServerConnection};
 
 use self::certificate::Leaf;
+pub use self::client::{HandshakeFailure, Witness, witnessed};
+pub use self::client_certificate::{ClientCertificate, ClientIdentity};
 use self::resolver::Certificates;
+use self::trust::Trust;
 pub use self::watch::CertificateWatch;
 use crate::clock::UnixMillis;
 use crate::config;
 use crate::config::diagnostics::Span;
-use crate::config::model::{CertificateFiles, ListenerTls};
+use crate::config::model::{CertificateFiles, ListenerTls, MutualMode};
 
 /// Largest certificate or key file that is read, in bytes.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -114,20 +124,25 @@ pub struct CertificateFacts {
     pub not_after: UnixMillis,
 }
 
-/// A listener's certificates, ready for handshakes. Cheap to clone.
+/// A listener's TLS, ready for handshakes. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Compiled {
     /// For `connection`.
     pub config: Arc<ServerConfig>,
     /// In the order of the file.
     pub certificates: Arc<[CertificateFacts]>,
+    /// What is asked of clients; `None`: nothing.
+    mutual: Option<Arc<MutualMode>>,
     by_name: Arc<Certificates>,
     fingerprint: [u8; 32],
+    /// When expired certificates were ranked behind valid ones.
+    ranked: UnixMillis,
 }
 
-/// Reads and compiles a listener's certificates: TLS 1.2 and 1.3, HTTP/2 by ALPN if wanted,
-/// session tickets. Where nothing has changed the `previous` one is returned, and with it its
-/// ticket keys, so that clients can still resume.
+/// Reads and compiles a listener's TLS: certificates by name, versions and suites by its policy,
+/// HTTP/2 by ALPN if wanted, and either session tickets or a demand for clients' certificates.
+/// Where nothing has changed the `previous` one is returned, and with it its ticket keys, so that
+/// clients can still resume.
 ///
 /// `now` only ranks expired certificates behind valid ones; they are still served.
 ///
@@ -140,11 +155,14 @@ pub fn compile(
     previous: Option<&Compiled>,
 ) -> Result<Compiled, TlsError> {
     let files = read(tls)?;
-    let fingerprint = fingerprint(&files, http2);
-    if let Some(previous) = previous.filter(|previous| previous.fingerprint == fingerprint) {
+    let mutual = tls.mutual_authentication.as_ref();
+    let trust = mutual.map(|mutual| Trust::read(&mutual.mode)).transpose()?;
+    let fingerprint = fingerprint(tls, &files, trust.as_ref(), http2);
+    if let Some(previous) = previous.filter(|old| old.fingerprint == fingerprint && old.holds(now))
+    {
         return Ok(previous.clone());
     }
-    let provider = Arc::new(default_provider());
+    let provider = Arc::new(policy::provider(tls.security_policy));
     let mut facts = Vec::with_capacity(files.len());
     let mut leaves = Vec::with_capacity(files.len());
     for file in &files {
@@ -158,9 +176,13 @@ pub fn compile(
         leaves.push((leaf, Arc::new(key)));
     }
     let by_name = Certificates::new(leaves, now).map(Arc::new).ok_or(TlsError::NoCertificates)?;
+    let verifier = match &trust {
+        Some(trust) => trust.verifier(&provider)?,
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
+        .with_protocol_versions(&policy::versions(tls.security_policy))?
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::<Certificates>::clone(&by_name));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     if http2 {
@@ -168,8 +190,36 @@ pub fn compile(
     }
     // alb.md 2.3: the server's order of ciphers wins.
     config.ignore_client_order = true;
-    config.ticketer = Ticketer::new()?;
-    Ok(Compiled { config: Arc::new(config), certificates: facts.into(), by_name, fingerprint })
+    if trust.is_some() {
+        // A resumed session would not be judged again, whatever was revoked since.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    } else {
+        config.ticketer = Ticketer::new()?;
+    }
+    Ok(Compiled {
+        config: Arc::new(config),
+        certificates: facts.into(),
+        mutual: trust.map(|trust| Arc::new(trust.mode.clone())),
+        by_name,
+        fingerprint,
+        ranked: now,
+    })
+}
+
+impl Compiled {
+    /// Who the client has shown to be, where it was asked for a certificate and had one.
+    #[must_use]
+    pub fn identify(&self, session: &ServerConnection) -> Option<ClientIdentity> {
+        ClientIdentity::of(self.mutual.as_deref()?, session.peer_certificates()?)
+    }
+
+    /// Whether no certificate has ended since the choice among several was made.
+    fn holds(&self, now: UnixMillis) -> bool {
+        let has_ended = |end: UnixMillis| self.ranked <= end && end < now;
+        self.certificates.len() < 2
+            || !self.certificates.iter().any(|certificate| has_ended(certificate.not_after))
+    }
 }
 
 /// What a connection's handshake settled about certificates.
@@ -222,12 +272,22 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn fingerprint(files: &[Files<'_>], http2: bool) -> [u8; 32] {
+fn fingerprint(
+    tls: &ListenerTls,
+    files: &[Files<'_>],
+    trust: Option<&Trust<'_>>,
+    http2: bool,
+) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
-    context.update(&[u8::from(http2)]);
-    for part in files.iter().flat_map(|file| [&file.chain, &file.key]) {
+    let mut add = |part: &[u8]| {
         context.update(&part.len().to_le_bytes());
         context.update(part);
+    };
+    add(&[u8::from(http2)]);
+    add(tls.security_policy.name.as_bytes());
+    files.iter().flat_map(|file| [&file.chain, &file.key]).for_each(|part| add(part));
+    if let Some(trust) = trust {
+        trust.parts(&mut add);
     }
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(context.finish().as_ref());

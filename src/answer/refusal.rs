@@ -21,6 +21,9 @@ pub enum Refusal {
     /// The host is not one that this TLS connection is for (RFC 9110 15.5.20).
     #[error("the host is not one of this connection")]
     MisdirectedHost,
+    /// The listener demands a client certificate by now, and had not when this connection was made.
+    #[error("the client was not verified on this connection")]
+    UnverifiedClient,
     /// The target group's protocol version cannot carry the request (alb.md 9.1).
     #[error("the target group cannot speak the client's protocol")]
     ProtocolMismatch,
@@ -62,11 +65,12 @@ pub enum Refusal {
 impl Refusal {
     /// Every refusal but the malformed, for whoever prepares a counter for each; the malformed are
     /// [`Malformed::ALL`].
-    pub const ALL_BUT_MALFORMED: [Self; 16] = [
+    pub const ALL_BUT_MALFORMED: [Self; 17] = [
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::BodyMalformed,
         Self::MisdirectedHost,
+        Self::UnverifiedClient,
         Self::ProtocolMismatch,
         Self::RedirectTooLong,
         Self::NoTarget,
@@ -90,6 +94,7 @@ impl Refusal {
             Self::BodyTooLarge => "body_too_large",
             Self::BodyMalformed => "body_malformed",
             Self::MisdirectedHost => "misdirected_host",
+            Self::UnverifiedClient => "unverified_client",
             Self::ProtocolMismatch => "protocol_mismatch",
             Self::RedirectTooLong => "redirect_too_long",
             Self::NoTarget => "no_target",
@@ -113,7 +118,7 @@ impl Refusal {
             Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,
             Self::BodyMalformed => 400,
-            Self::MisdirectedHost => 421,
+            Self::MisdirectedHost | Self::UnverifiedClient => 421,
             Self::ProtocolMismatch => 464,
             Self::RedirectTooLong => 507,
             Self::NoTarget | Self::TargetBusy | Self::Overloaded => 503,
@@ -126,13 +131,17 @@ impl Refusal {
         }
     }
 
-    /// Whether the client connection is of no further use: the request's end is not known, or its
-    /// reading is in doubt.
+    /// Whether the client connection is of no further use: the request's end is not known, its
+    /// reading is in doubt, or every other request on it would be refused too.
     #[must_use]
     pub const fn closes_connection(self) -> bool {
         matches!(
             self,
-            Self::Malformed(_) | Self::RequestTimeout | Self::BodyTooLarge | Self::BodyMalformed
+            Self::Malformed(_)
+                | Self::RequestTimeout
+                | Self::BodyTooLarge
+                | Self::BodyMalformed
+                | Self::UnverifiedClient
         )
     }
 

@@ -183,6 +183,7 @@ async fn hear_hangups(gateway: Arc<Gateway>, reloader: Arc<Reloader>) {
     while hangups.recv().await.is_some() {
         gateway.access_log.load().reopen();
         gateway.health_check_log.load().reopen();
+        gateway.connection_log.load().reopen();
         let reloader = Arc::clone(&reloader);
         let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
     }

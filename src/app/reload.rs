@@ -154,6 +154,15 @@ impl Reloader {
             .load()
             .carry_over(destination(&config.health_check_log), &gateway.metrics.log_dropped)
             .map_err(|why| ReloadError::Needs(format!("health_check_log: {why}")))?;
+        let connection_log = gateway
+            .connection_log
+            .load()
+            .carry_over(
+                destination(&config.connection_log),
+                Arc::clone(&config.access_log.load_balancer),
+                &gateway.metrics.log_dropped,
+            )
+            .map_err(|why| ReloadError::Needs(format!("connection_log: {why}")))?;
         let mut compiled = Vec::with_capacity(config.listeners.len());
         for (listener, before) in config.listeners.iter().zip(&state.certificates) {
             let tls = match &listener.tls {
@@ -181,6 +190,7 @@ impl Reloader {
         gateway.keys.adopt(Arc::clone(&snapshot.authorizers));
         gateway.access_log.store(Arc::new(access_log));
         gateway.health_check_log.store(Arc::new(health_check_log));
+        gateway.connection_log.store(Arc::new(connection_log));
         gateway.snapshot.store(Arc::clone(&snapshot));
         state.certificates.clear();
         let listeners = snapshot.config.listeners.iter().zip(&state.handles).zip(compiled);

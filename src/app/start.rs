@@ -26,6 +26,7 @@ use crate::fetch::{ClientError, HttpClient, KeyKeeper, KeyStore, Limits, StoreEr
 use crate::proxy;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::{AccessLog, Destination, Settings};
+use crate::telemetry::connection_log::ConnectionLog;
 use crate::telemetry::denials::Denials;
 use crate::telemetry::health_check_log::HealthCheckLog;
 use crate::telemetry::metrics::Metrics;
@@ -82,6 +83,9 @@ pub enum StartError {
     /// The log of health checks cannot be opened.
     #[error("health_check_log: {0}")]
     HealthCheckLog(#[source] io::Error),
+    /// The connection log cannot be opened.
+    #[error("connection_log: {0}")]
+    ConnectionLog(#[source] io::Error),
 }
 
 /// What the parts of the running process share.
@@ -96,6 +100,8 @@ pub struct Gateway {
     pub access_log: Arc<ArcSwap<AccessLog>>,
     /// One line a health check.
     pub health_check_log: Arc<ArcSwap<HealthCheckLog>>,
+    /// One line for each attempt to connect.
+    pub connection_log: Arc<ArcSwap<ConnectionLog>>,
     /// The last refusals.
     pub denials: Arc<Denials>,
     /// Whether first key sets are in, or were waited for long enough.
@@ -133,6 +139,7 @@ pub fn run(
     http.handle_init_modules();
     connection::prepare(&mut http);
     let mut service = ListenerService::new(Arc::new(http), shares.clients);
+    service.log_to(Arc::clone(&gateway.connection_log));
 
     let mut handles = Vec::with_capacity(config.listeners.len());
     let mut certificates = Vec::new();
@@ -174,6 +181,7 @@ pub fn run(
 
     gateway.access_log.load().flush_and_stop(Duration::from_secs(1));
     gateway.health_check_log.load().flush_and_stop(Duration::from_secs(1));
+    gateway.connection_log.load().flush_and_stop(Duration::from_secs(1));
     Ok(())
 }
 
@@ -209,6 +217,12 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
     let health_check_log =
         HealthCheckLog::start(destination(&config.health_check_log), &metrics.log_dropped)
             .map_err(StartError::HealthCheckLog)?;
+    let connection_log = ConnectionLog::start(
+        destination(&config.connection_log),
+        Arc::clone(&config.access_log.load_balancer),
+        &metrics.log_dropped,
+    )
+    .map_err(StartError::ConnectionLog)?;
     let own_key = config.state_directory.as_deref().map(session_key::keep).transpose()?;
     let mut snapshot = Snapshot::compile(config, None, &metrics);
     if let Some(key) = own_key {
@@ -225,6 +239,7 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
         metrics,
         access_log: Arc::new(ArcSwap::from_pointee(access_log)),
         health_check_log: Arc::new(ArcSwap::from_pointee(health_check_log)),
+        connection_log: Arc::new(ArcSwap::from_pointee(connection_log)),
         denials: Arc::new(Denials::new()),
         has_started: AtomicBool::new(false),
         is_stopping: AtomicBool::new(false),

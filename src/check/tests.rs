@@ -23,6 +23,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
             alb: LogDestination::Off,
             load_balancer: "app/test/0000000000000000".into(),
         },
+        connection_log: LogDestination::Off,
         identity_assertion: None,
         health_check_log: LogDestination::Off,
         claim_headers: Vec::new(),

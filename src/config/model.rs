@@ -12,7 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostics::Span;
+pub use super::mutual_authentication::{
+    ClientHeader, ClientHeaderNames, MutualAuthentication, MutualMode, TrustStore,
+};
 pub use super::regex::Regex;
+pub use super::security_policy::SecurityPolicy;
 use super::signing_key::SigningKey;
 pub use crate::http::PathPolicy;
 use crate::http::TrustedProxies;
@@ -38,6 +42,8 @@ pub struct Config {
     pub shutdown: Shutdown,
     /// One line a request.
     pub access_log: AccessLog,
+    /// Where the lines of client connections go. Default off.
+    pub connection_log: LogDestination,
     /// How target groups that want it are told who calls.
     pub identity_assertion: Option<IdentityAssertion>,
     /// One line a health check. Default off.
@@ -45,7 +51,7 @@ pub struct Config {
     /// The file's `claim_headers`, or the default four.
     pub claim_headers: Vec<ClaimHeader>,
     /// Every header name that this gateway owns beside the `x-amzn-oidc-*` and `x-amzn-mtls-*`
-    /// families: the file's and every rule's, lower case, sorted, without doubles.
+    /// families: the file's, every rule's and every listener's, lower case, sorted, without doubles.
     pub owned_headers: Vec<String>,
     /// User pools, in file order; [`PoolIndex`] points here.
     pub user_pools: Vec<UserPool>,
@@ -548,6 +554,19 @@ pub struct TlsHeaders {
 pub struct ListenerTls {
     /// At least one; the first is the default for an unknown or absent SNI.
     pub certificates: Vec<CertificateFiles>,
+    /// Versions, suites and groups.
+    pub security_policy: SecurityPolicy,
+    /// What is asked of clients' certificates; absent: nothing.
+    pub mutual_authentication: Option<MutualAuthentication>,
+}
+
+impl ListenerTls {
+    /// Whether only clients are served that a trust store vouches for.
+    #[must_use]
+    pub fn verifies_clients(&self) -> bool {
+        let mutual = self.mutual_authentication.as_ref();
+        mutual.is_some_and(|mutual| matches!(mutual.mode, MutualMode::Verify(_)))
+    }
 }
 
 /// A certificate chain and its key, PEM files.

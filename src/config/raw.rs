@@ -50,6 +50,9 @@ pub(super) struct File {
     pub(super) shutdown: Field<Shutdown>,
     /// One line for each request.
     pub(super) access_log: Field<AccessLog>,
+    /// One line for each attempt of a client to connect, in the format of an Application Load
+    /// Balancer's connection log. Default: none.
+    pub(super) connection_log: Field<ConnectionLog>,
     /// How target groups with `identity_assertion: true` are told who calls.
     pub(super) identity_assertion: Field<IdentityAssertion>,
     /// One line for each health check, in the fields of ALB's health-check log.
@@ -102,6 +105,16 @@ pub(super) struct AccessLog {
     pub(super) query: Field<bool>,
     /// The same requests in the access-log format of an Application Load Balancer. Default: none.
     pub(super) alb: Field<AlbLog>,
+}
+
+/// One line for each attempt of a client to connect.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["destination"]))]
+pub(super) struct ConnectionLog {
+    /// `stdout`, `off`, or the path of a file.
+    #[schemars(example = &"connections.log")]
+    pub(super) destination: Field<String>,
 }
 
 /// The access log in the format of an Application Load Balancer.
@@ -247,9 +260,10 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ("TargetGroup", "target_type" | "attributes" | "ip_address_type" | "retries") => {
             TARGET_GROUP
         }
-        ("Listener" | "ListenerTls", "mutual_authentication" | "ssl_policy")
-        | ("Listener", "alpn_policy" | "attributes")
-        | ("ListenerTls", "client_authentication") => LISTENER,
+        ("Listener", "alpn_policy" | "attributes") => LISTENER,
+        ("Listener", "mutual_authentication") => "it belongs under `tls`",
+        ("Listener" | "ListenerTls", "ssl_policy") => "it is called `tls.security_policy` here",
+        ("ListenerTls", "client_authentication") => "it is called `mutual_authentication`",
         ("UserPool", "domain" | "client_id" | "client_secret" | "session_cookie_name") => POOL,
         ("File", "apis" | "identity_pools" | "error_pages" | "rate_limits") => FILE,
         ("JwtValidation", "jwks_endpoint" | "issuer") => {

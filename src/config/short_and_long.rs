@@ -107,7 +107,12 @@ macro_rules! short_and_long {
                         let _ = stringify!($text);
                         Some(<String as schemars::JsonSchema>::json_schema(_generator))
                     },)?
-                    $(Some(<Vec<$item> as schemars::JsonSchema>::json_schema(_generator)),)?
+                    // In every short form an empty list would be a mistake.
+                    $(Some(schemars::json_schema!({
+                        "type": "array",
+                        "items": _generator.subschema_for::<$item>(),
+                        "minItems": 1,
+                    })),)?
                     $(Some(_generator.subschema_for::<$object>()),)?
                 ];
                 let forms: Vec<_> = forms.into_iter().flatten().collect();

@@ -16,6 +16,7 @@ mod forwarding;
 mod header;
 mod identity_assertion;
 mod listener;
+mod listener_tls;
 mod pattern;
 mod rule;
 mod session;
@@ -53,6 +54,7 @@ pub(super) fn validate(
         source,
         findings,
         token_headers: Vec::new(),
+        renamed: Vec::new(),
         header_conditions: Vec::new(),
     };
     let admin = judge.admin(raw.admin.value());
@@ -63,6 +65,7 @@ pub(super) fn validate(
     let startup_wait = judge.duration(&raw.startup_wait, seconds(30), seconds(0)..=seconds(3600));
     let shutdown = judge.shutdown(raw.shutdown.value());
     let access_log = judge.access_log(raw.access_log.value());
+    let connection_log = judge.connection_log(&raw.connection_log, &access_log);
     let identity_assertion = judge.identity_assertion(&raw.identity_assertion, &raw.target_groups);
     let health_check_log = judge.health_check_log(&raw.health_check_log);
     let claim_headers = judge.file_claim_headers(&raw.claim_headers);
@@ -101,6 +104,7 @@ pub(super) fn validate(
 
     let mut owned_headers: Vec<String> =
         claim_headers.iter().map(|header| header.header.clone()).chain(owned).collect();
+    judge.own_renamed(&mut owned_headers);
     owned_headers.sort_unstable();
     owned_headers.dedup();
     judge.check_token_headers(&owned_headers);
@@ -113,6 +117,7 @@ pub(super) fn validate(
         startup_wait,
         shutdown,
         access_log,
+        connection_log,
         identity_assertion,
         health_check_log,
         claim_headers: claim_headers.to_vec(),
@@ -159,6 +164,8 @@ struct Judge<'a> {
     findings: &'a mut Vec<Diagnostic>,
     /// Headers beside `Authorization` that tokens come in.
     token_headers: Vec<(String, Span)>,
+    /// Headers that tell of client certificates under names of the file's choice.
+    renamed: Vec<(String, Span)>,
     /// Headers that conditions look at.
     header_conditions: Vec<(String, Span)>,
 }

@@ -16,7 +16,8 @@ use tokio::sync::watch;
 
 use super::chunked::ChunkError;
 use super::listener::ListenerSettings;
-use crate::tls::Presented;
+use crate::telemetry::trace::ConnectionId;
+use crate::tls::{ClientIdentity, Presented};
 
 /// What the TLS handshake settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +28,12 @@ pub struct TlsFacts {
     pub cipher: &'static str,
     /// The same as OpenSSL spells it.
     pub openssl_cipher: &'static str,
+    /// The group of the key exchange, as IANA calls it.
+    pub key_exchange: &'static str,
     /// The name that the client asked for (SNI), lower case.
     pub server_name: Option<Box<str>>,
+    /// Who the client has shown to be, if its certificate was asked for and it had one.
+    pub client: Option<Box<ClientIdentity>>,
 }
 
 /// Which HTTP is spoken.
@@ -42,6 +47,8 @@ pub enum HttpVersion {
 
 /// One client connection.
 pub struct ConnectionFacts {
+    /// Our name for it, in both logs.
+    pub id: ConnectionId,
     /// The other end.
     pub peer: SocketAddr,
     /// The client's end: where a PROXY header says that the connection comes from, or the peer.
@@ -73,6 +80,13 @@ impl ConnectionFacts {
     pub fn presented(&self) -> Option<Presented<'_>> {
         let compiled = self.settings.tls.as_ref()?;
         Some(Presented { compiled, server_name: self.tls.as_ref()?.server_name.as_deref() })
+    }
+
+    /// Whether no trust store has vouched for the client.
+    #[must_use]
+    pub fn is_unverified(&self) -> bool {
+        let client = self.tls.as_ref().and_then(|tls| tls.client.as_ref());
+        client.is_none_or(|client| !client.is_verified)
     }
 
     /// Longest silence of the client, or of both sides of an upgraded connection.

@@ -8,17 +8,19 @@ use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora_core::protocols::Shutdown;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
-use rustls::CipherSuite;
+use rustls::{CipherSuite, NamedGroup, ServerConnection};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::facts::{ConnectionFacts, HttpVersion, Life, TlsFacts};
 use super::guarded::Guarded;
+use super::journal::{Arrival, Journal};
 use super::listener::ListenerSettings;
 use super::proxy_protocol::{self, Fault};
 use super::transport::Transport;
 use super::watch::{Admission, Book};
 use crate::clock;
+use crate::tls::{self, HandshakeFailure};
 
 /// Draining the rest of a request body before the connection is used again.
 const BODY_DRAIN: Duration = Duration::from_secs(5);
@@ -27,6 +29,7 @@ const BODY_DRAIN: Duration = Duration::from_secs(5);
 pub(super) struct Newcomer<A> {
     pub(super) app: Arc<A>,
     pub(super) book: Arc<Book>,
+    pub(super) journal: Arc<Journal>,
     pub(super) listener: usize,
     pub(super) settings: Arc<ListenerSettings>,
     pub(super) admission: Admission,
@@ -44,12 +47,17 @@ where
             Err(error) => return tracing::debug!(%peer, %error, "client left at once"),
         };
         let Some(source) = self.source(&mut tcp, peer).await else { return };
-        let Some((transport, tls, http)) = self.handshake(tcp, source).await else { return };
+        let arrival = self.journal.arrival(source, local);
+        let began = clock::monotonic();
+        let Some((transport, tls, http)) = self.handshake(tcp, arrival).await else { return };
+        let took = clock::monotonic().saturating_duration_since(began);
+        self.journal.connected(arrival, tls.as_ref(), took);
         let life = Life::new(self.book.now());
         let shutdown = life.farewell.subscribe();
         let listener = self.listener;
         let settings = Arc::clone(&self.settings);
         let facts = Arc::new(ConnectionFacts {
+            id: arrival.id,
             peer,
             source,
             local,
@@ -100,42 +108,55 @@ where
     async fn handshake(
         &self,
         tcp: TcpStream,
-        peer: SocketAddr,
+        arrival: Arrival,
     ) -> Option<(Transport, Option<TlsFacts>, HttpVersion)> {
         let Some(compiled) = &self.settings.tls else {
             return Some((Transport::Plain(tcp), None, HttpVersion::Http1));
         };
         let handshake = TlsAcceptor::from(Arc::clone(&compiled.config)).accept(tcp);
-        let tls = match tokio::time::timeout(self.book.timing.handshake, handshake).await {
-            Ok(Ok(tls)) => tls,
+        let handshake = tokio::time::timeout(self.book.timing.handshake, handshake);
+        let (accepted, witness) = tls::witnessed(handshake).await;
+        let (why, failure) = match accepted {
+            Ok(Ok(stream)) => {
+                let (facts, http) = settled(stream.get_ref().1, compiled);
+                return Some((Transport::Tls(Box::new(stream)), Some(facts), http));
+            }
             Ok(Err(error)) => {
-                let why = error.to_string();
-                self.book.stats.handshake_failed(self.book.now(), peer, self.listener, &why);
-                return None;
+                let library = error.get_ref().and_then(|inner| inner.downcast_ref());
+                let failure = library.map(HandshakeFailure::of);
+                (error.to_string(), witness.failure.or(failure))
             }
-            Err(_) => {
-                let why = "not done in time";
-                self.book.stats.handshake_failed(self.book.now(), peer, self.listener, why);
-                return None;
-            }
+            Err(_) => ("not done in time".to_owned(), None),
         };
-        let session = tls.get_ref().1;
-        let http = match session.alpn_protocol() {
-            Some(b"h2") => HttpVersion::Http2,
-            _ => HttpVersion::Http1,
-        };
-        let suite = session.negotiated_cipher_suite().map(|suite| suite.suite());
-        let facts = TlsFacts {
-            version: match session.protocol_version() {
-                Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
-                _ => "TLSv1.2",
-            },
-            cipher: suite.map_or("", cipher_name),
-            openssl_cipher: suite.map_or("", openssl_name),
-            server_name: session.server_name().map(|name| name.to_ascii_lowercase().into()),
-        };
-        Some((Transport::Tls(Box::new(tls)), Some(facts), http))
+        let stats = &self.book.stats;
+        stats.handshake_failed(self.book.now(), arrival.peer, self.listener, &why);
+        let failure = failure.unwrap_or(HandshakeFailure::UnmappedConnectionError);
+        self.journal.failed(arrival, failure, witness.certificate.as_ref());
+        None
     }
+}
+
+/// What a handshake that is done has settled.
+fn settled(session: &ServerConnection, compiled: &tls::Compiled) -> (TlsFacts, HttpVersion) {
+    let http = match session.alpn_protocol() {
+        Some(b"h2") => HttpVersion::Http2,
+        _ => HttpVersion::Http1,
+    };
+    let suite = session.negotiated_cipher_suite().map(|suite| suite.suite());
+    let facts = TlsFacts {
+        version: match session.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            _ => "TLSv1.2",
+        },
+        cipher: suite.map_or("", cipher_name),
+        openssl_cipher: suite.map_or("", openssl_name),
+        key_exchange: session
+            .negotiated_key_exchange_group()
+            .map_or("", |group| group_name(group.name())),
+        server_name: session.server_name().map(|name| name.to_ascii_lowercase().into()),
+        client: compiled.identify(session).map(Box::new),
+    };
+    (facts, http)
 }
 
 /// Request after request on one HTTP/1 connection.
@@ -174,7 +195,7 @@ fn cipher_name(suite: CipherSuite) -> &'static str {
     }
 }
 
-/// OpenSSL's name, which ALB tells its targets. Those of TLS 1.3 are IANA's.
+/// OpenSSL's name, which ALB's logs have and its targets are told. Those of TLS 1.3 are IANA's.
 fn openssl_name(suite: CipherSuite) -> &'static str {
     match suite {
         CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -186,6 +207,15 @@ fn openssl_name(suite: CipherSuite) -> &'static str {
         CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
         CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
         other => cipher_name(other),
+    }
+}
+
+/// IANA's name.
+fn group_name(group: NamedGroup) -> &'static str {
+    match group {
+        NamedGroup::X25519 => "x25519",
+        NamedGroup::secp256r1MLKEM768 => "SecP256r1MLKEM768",
+        other => other.as_str().unwrap_or_default(),
     }
 }
 

@@ -18,10 +18,12 @@ use pingora_core::services::Service;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::journal::Journal;
 use super::listener::{BoundListener, ListenerHandle, ListenerSettings};
 use super::newcomer::Newcomer;
 use super::stats::ConnectionStats;
 use super::watch::{Book, Drain, Place, Timing};
+use crate::telemetry::connection_log::ConnectionLog;
 
 /// How long to wait when the system has no descriptor or memory for a connection.
 const RESPITE: Duration = Duration::from_millis(100);
@@ -41,6 +43,7 @@ pub struct ListenerService<A> {
     settings: Vec<Arc<ArcSwap<ListenerSettings>>>,
     addresses: Vec<String>,
     budget: usize,
+    journal: Arc<Journal>,
 }
 
 impl<A> ListenerService<A>
@@ -62,7 +65,13 @@ where
             settings: Vec::new(),
             addresses: Vec::new(),
             budget,
+            journal: Arc::new(Journal::new(None)),
         }
+    }
+
+    /// Writes a line there for each attempt to connect.
+    pub fn log_to(&mut self, log: Arc<ArcSwap<ConnectionLog>>) {
+        self.journal = Arc::new(Journal::new(Some(log)));
     }
 
     /// Adds a listener; the first is number 0 in [`super::ConnectionFacts::listener`].
@@ -105,6 +114,7 @@ where
             let entrance = Entrance {
                 app: Arc::clone(&self.app),
                 book: Arc::clone(&self.book),
+                journal: Arc::clone(&self.journal),
                 index,
                 settings: Arc::clone(settings),
                 place: Place::default(),
@@ -153,6 +163,7 @@ where
 struct Entrance<A> {
     app: Arc<A>,
     book: Arc<Book>,
+    journal: Arc<Journal>,
     index: usize,
     settings: Arc<ArcSwap<ListenerSettings>>,
     place: Place,
@@ -242,6 +253,7 @@ where
         let newcomer = Newcomer {
             app: Arc::clone(&self.app),
             book: Arc::clone(&self.book),
+            journal: Arc::clone(&self.journal),
             listener: self.index,
             settings,
             admission,

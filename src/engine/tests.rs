@@ -61,6 +61,7 @@ fn decide_get(target: &str, headers: &HeaderMap, content_length: Option<u64>) ->
         content_length,
         is_http2: false,
         presented: None,
+        is_unverified: true,
     };
     let moment = Moment {
         wall: UnixMillis(1_795_395_735_000),

@@ -117,6 +117,7 @@ impl Gateway {
                 request.append_header(name, value.clone())?;
             }
         }
+        tell_of_client(request, listener, facts)?;
         match vouch(snapshot, decision, begun.wall) {
             Voucher::Unasked => {}
             Voucher::Signed(value) => request.insert_header(assertion::HEADER, value)?,
@@ -160,6 +161,24 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// What the client's certificate says, under the names of the file that this request sees: those
+/// were taken out of what the client sent.
+fn tell_of_client(
+    request: &mut RequestHeader,
+    listener: &Listener,
+    facts: &ConnectionFacts,
+) -> Result<()> {
+    let Some(client) = facts.tls.as_ref().and_then(|tls| tls.client.as_ref()) else {
+        return Ok(());
+    };
+    for (header, value) in &client.headers {
+        if let Some((_, name)) = listener.client_headers.iter().find(|(known, _)| known == header) {
+            request.insert_header(name.clone(), value.clone())?;
+        }
+    }
+    Ok(())
 }
 
 /// What a target group that wants an assertion gets.

@@ -83,6 +83,7 @@ impl Gateway {
         let peer = facts.map_or(([0, 0, 0, 0], 0).into(), |facts| facts.peer);
         let name = listener.map_or("", |listener| &*listener.name);
         let mut record = Record::new(begun.wall, begun.id, name, peer);
+        record.conn_trace_id = facts.map_or("", |facts| facts.id.as_str());
         let header = session.req_header();
         let decision = context.decision.as_ref();
         record.client = begun.client.address;

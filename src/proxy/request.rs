@@ -164,6 +164,7 @@ fn decide(
         content_length,
         is_http2: header.version == Version::HTTP_2,
         presented: facts.presented(),
+        is_unverified: facts.is_unverified(),
     };
     engine::decide(snapshot, &request, moment)
 }

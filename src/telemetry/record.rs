@@ -41,6 +41,8 @@ pub struct Record<'a> {
     pub protocol: &'static str,
     /// The other end of the TCP connection.
     pub peer: SocketAddr,
+    /// Our name for that connection, which the connection log has too; empty when there is none.
+    pub conn_trace_id: &'a str,
     /// Who is asking: the peer, or whom a trusted proxy names.
     pub client: IpAddr,
     /// Its port, where that is known.
@@ -132,6 +134,7 @@ impl<'a> Record<'a> {
             query: None,
             protocol: "",
             peer,
+            conn_trace_id: "",
             client: peer.ip().to_canonical(),
             client_port: Some(peer.port()),
             status: 0,
@@ -203,6 +206,11 @@ impl<'a> Record<'a> {
         }
         out.extend_from_slice(b",\"peer_port\":");
         push_number(out, u64::from(self.peer.port()));
+        if !self.conn_trace_id.is_empty() {
+            out.extend_from_slice(b",\"conn_trace_id\":\"");
+            out.extend_from_slice(self.conn_trace_id.as_bytes());
+            out.push(b'"');
+        }
     }
 
     fn write_request(&self, out: &mut Vec<u8>) {

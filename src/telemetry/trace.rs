@@ -38,6 +38,19 @@ impl fmt::Debug for RequestId {
     }
 }
 
+/// `TID_` and 32 hexadecimal digits: a client connection, in the connection log and in each line of
+/// the access log about a request that came by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnectionId([u8; 36]);
+
+impl ConnectionId {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// The source of identifiers; one for the process.
 #[derive(Debug)]
 pub struct Ids {
@@ -68,6 +81,15 @@ impl Ids {
     #[must_use]
     pub fn request_id(&self) -> RequestId {
         RequestId(hex(self.number()))
+    }
+
+    /// A name for a client connection.
+    #[must_use]
+    pub fn connection_id(&self) -> ConnectionId {
+        let mut text = *b"TID_00000000000000000000000000000000";
+        text[4..20].copy_from_slice(&hex(self.number()));
+        text[20..].copy_from_slice(&hex(self.number()));
+        ConnectionId(text)
     }
 
     /// Bytes that nobody else has, for a trace header.

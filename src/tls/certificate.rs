@@ -3,6 +3,8 @@
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use x509_parser::public_key::PublicKey;
+use x509_parser::signature_algorithm::SignatureAlgorithm;
+use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::clock::UnixMillis;
 
@@ -31,7 +33,7 @@ impl Leaf {
             not_before: millis(validity.not_before.timestamp()),
             not_after: millis(validity.not_after.timestamp()),
             is_rsa: matches!(public_key, PublicKey::RSA(_)),
-            hash_bits: hash_bits(&certificate.signature_algorithm.algorithm.to_id_string()),
+            hash_bits: hash_bits(&certificate.signature_algorithm),
             key_bits: public_key.key_size(),
         })
     }
@@ -67,13 +69,27 @@ fn plain(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// Bits of the hash in a signature algorithm; 0 for those that nobody should use, and for Ed25519,
-/// which has no competitor of its own kind.
-fn hash_bits(algorithm: &str) -> u16 {
-    match algorithm {
+/// Bits of the hash in a signature algorithm; 0 for MD5 and what is unknown, and for Ed25519, which
+/// has no competitor of its own kind.
+fn hash_bits(algorithm: &AlgorithmIdentifier<'_>) -> u16 {
+    match algorithm.algorithm.to_id_string().as_str() {
+        "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" => 160,
+        "1.2.840.113549.1.1.14" | "1.2.840.10045.4.3.1" => 224,
         "1.2.840.113549.1.1.11" | "1.2.840.10045.4.3.2" => 256,
         "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => 384,
         "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => 512,
+        // RSASSA-PSS names its hash beside it.
+        "1.2.840.113549.1.1.10" => match SignatureAlgorithm::try_from(algorithm) {
+            Ok(SignatureAlgorithm::RSASSA_PSS(params)) => {
+                match params.hash_algorithm_oid().to_id_string().as_str() {
+                    "2.16.840.1.101.3.4.2.1" => 256,
+                    "2.16.840.1.101.3.4.2.2" => 384,
+                    "2.16.840.1.101.3.4.2.3" => 512,
+                    _ => 160,
+                }
+            }
+            _ => 0,
+        },
         _ => 0,
     }
 }

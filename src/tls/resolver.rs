@@ -15,7 +15,8 @@ use crate::clock::UnixMillis;
 #[derive(Debug)]
 pub(super) struct Certificates {
     default: usize,
-    ranked: Vec<Arc<CertifiedKey>>,
+    /// Each with its class: what is equally good, by ALB's order, has the same one.
+    ranked: Vec<(usize, Arc<CertifiedKey>)>,
     /// Name to positions in `ranked`, ascending. `*.example.com` is kept as `.example.com`.
     names: HashMap<Box<str>, Vec<usize>>,
 }
@@ -32,8 +33,16 @@ impl Certificates {
                 names.entry(name.into()).or_default().push(position);
             }
         }
-        let ranked: Vec<_> = leaves.into_iter().map(|(_, key)| key).collect();
-        let default = ranked.iter().position(|key| Arc::ptr_eq(key, &first))?;
+        let mut ranked: Vec<(usize, Arc<CertifiedKey>)> = Vec::with_capacity(leaves.len());
+        let mut last = None;
+        for (leaf, key) in leaves {
+            let rank = leaf.rank(now);
+            let before = ranked.last().map_or(0, |(class, _)| *class);
+            let is_equal = last.as_ref().is_none_or(|last| *last == rank);
+            ranked.push((before + usize::from(!is_equal), key));
+            last = Some(rank);
+        }
+        let default = ranked.iter().position(|(_, key)| Arc::ptr_eq(key, &first))?;
         Some(Self { default, ranked, names })
     }
 
@@ -42,12 +51,9 @@ impl Certificates {
         name: &str,
         offered: &[SignatureScheme],
     ) -> Option<&Arc<CertifiedKey>> {
-        let usable = self.covering(name).filter(|&position| {
-            self.ranked
-                .get(position)
-                .is_some_and(|candidate| candidate.key.choose_scheme(offered).is_some())
-        });
-        self.ranked.get(usable.min()?)
+        let is_usable = |key: &CertifiedKey| key.key.choose_scheme(offered).is_some();
+        let best = self.covering(name, is_usable)?;
+        self.ranked.get(best).map(|(_, key)| key)
     }
 
     /// Whether two hosts belong to the same certificate; `None` is a client that names no host.
@@ -59,16 +65,27 @@ impl Certificates {
     }
 
     fn best(&self, name: Option<&str>) -> usize {
-        name.and_then(|name| self.covering(name).min()).unwrap_or(self.default)
+        name.and_then(|name| self.covering(name, |_| true)).unwrap_or(self.default)
     }
 
-    /// Positions of the certificates that are good for a name.
-    fn covering(&self, name: &str) -> impl Iterator<Item = usize> {
+    /// The best of the certificates that are good for a name. ALB's order does not ask whether it
+    /// is named or covered by a wildcard; among equals, the one that names it goes first, then the
+    /// order of the file.
+    fn covering(&self, name: &str, is_usable: impl Fn(&CertifiedKey) -> bool) -> Option<usize> {
         // A wildcard stands for exactly the leftmost label; `.example.com` is no name.
         let dot = name.find('.').filter(|&dot| dot > 0);
         let exact = self.names.get(name).filter(|_| !name.starts_with('.'));
         let wild = dot.and_then(|dot| self.names.get(name.get(dot..)?));
-        exact.into_iter().chain(wild).flatten().copied()
+        let exact = exact.into_iter().flatten().map(|&position| (false, position));
+        let wild = wild.into_iter().flatten().map(|&position| (true, position));
+        exact
+            .chain(wild)
+            .filter_map(|(is_wild, position)| {
+                let (class, key) = self.ranked.get(position)?;
+                is_usable(key).then_some((*class, is_wild, position))
+            })
+            .min()
+            .map(|(_, _, position)| position)
     }
 }
 
@@ -78,6 +95,7 @@ impl ResolvesServerCert for Certificates {
         let chosen = client_hello
             .server_name()
             .and_then(|name| self.choose(name, client_hello.signature_schemes()));
-        chosen.or_else(|| self.ranked.get(self.default)).map(Arc::clone)
+        let default = || self.ranked.get(self.default).map(|(_, key)| key);
+        chosen.or_else(default).map(Arc::clone)
     }
 }

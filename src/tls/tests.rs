@@ -5,8 +5,10 @@ use rcgen::{
     SignatureAlgorithm,
 };
 use rustls::SignatureScheme;
+use rustls::crypto::aws_lc_rs::default_provider;
 
 use super::*;
+use crate::config::model::SecurityPolicy;
 
 struct Authority {
     directory: tempfile::TempDir,
@@ -52,7 +54,11 @@ impl Authority {
 const NOW: UnixMillis = UnixMillis(1_795_392_000_000);
 
 fn listener(certificates: &[&CertificateFiles]) -> ListenerTls {
-    ListenerTls { certificates: certificates.iter().map(|&files| files.clone()).collect() }
+    ListenerTls {
+        certificates: certificates.iter().map(|&files| files.clone()).collect(),
+        security_policy: SecurityPolicy::DEFAULT,
+        mutual_authentication: None,
+    }
 }
 
 fn compile_now(tls: &ListenerTls) -> Result<Compiled, TlsError> {
@@ -179,6 +185,91 @@ fn a_wildcard_covers_exactly_one_label() {
     assert_eq!(chosen(&files, "x.a.test", &BOTH), Some(0));
     for name in ["a.test", "x.y.a.test", "xa.test", ".a.test", "*", "test"] {
         assert_eq!(chosen(&files, name, &BOTH), None, "{name}");
+    }
+}
+
+#[test]
+fn a_wildcard_that_is_better_goes_before_the_name_itself_and_one_that_is_no_better_does_not() {
+    let authority = Authority::new();
+    let wild = authority.ecdsa("wild", &["*.a.test"]);
+    let exact = authority.ecdsa("exact", &["x.a.test"]);
+    assert_eq!(chosen(&[&wild, &exact], "x.a.test", &BOTH), Some(1));
+    assert_eq!(chosen(&[&exact, &wild], "x.a.test", &BOTH), Some(0));
+    let strong = authority.write("strong", &PKCS_ECDSA_P384_SHA384, &["*.a.test"], 2020..2040);
+    assert_eq!(chosen(&[&exact, &strong], "x.a.test", &BOTH), Some(1));
+    let same = authority.ecdsa("same", &["x.a.test"]);
+    assert_eq!(chosen(&[&exact, &same], "x.a.test", &BOTH), Some(0));
+}
+
+#[test]
+fn a_host_belongs_to_the_certificate_that_its_own_connection_would_be_shown() {
+    let authority = Authority::new();
+    let wild = authority.ecdsa("wild", &["*.a.test"]);
+    let exact = authority.ecdsa("exact", &["x.a.test"]);
+    let compiled = compile_now(&listener(&[&wild, &exact])).unwrap();
+    let is_for = |server_name, host| {
+        Presented { compiled: &compiled, server_name: Some(server_name) }.is_for(host)
+    };
+    assert!(is_for("x.a.test", "x.a.test") && is_for("y.a.test", "z.a.test"));
+    assert!(!is_for("x.a.test", "y.a.test") && !is_for("y.a.test", "x.a.test"));
+}
+
+#[test]
+fn a_certificate_that_ends_while_it_serves_goes_behind_those_that_are_good() {
+    let authority = Authority::new();
+    let (ends, stays) = (
+        authority.write("ends", &PKCS_ECDSA_P384_SHA384, &["a.test"], 2020..2030),
+        authority.ecdsa("stays", &["a.test"]),
+    );
+    let tls = listener(&[&ends, &stays]);
+    let before = compile_now(&tls).unwrap();
+    let day = 24 * 3600 * 1000;
+    let end = before.certificates[0].not_after;
+    let still = compile(&tls, true, end, Some(&before)).unwrap();
+    assert!(Arc::ptr_eq(&before.config, &still.config), "nothing has ended yet");
+    let after = compile(&tls, true, UnixMillis(end.0 + day), Some(&before)).unwrap();
+    let shown = |compiled: &Compiled| {
+        let key = compiled.by_name.choose("a.test", &BOTH).unwrap();
+        Leaf::parse(&key.cert[0]).unwrap().not_after
+    };
+    assert_eq!(shown(&before), end);
+    assert_eq!(shown(&after), after.certificates[1].not_after);
+    let later = compile(&tls, true, UnixMillis(end.0 + 2 * day), Some(&after)).unwrap();
+    assert!(Arc::ptr_eq(&after.config, &later.config), "once");
+}
+
+#[test]
+fn another_policy_is_another_configuration_and_its_suites_stand_in_albs_order() {
+    let authority = Authority::new();
+    let tls = listener(&[&authority.ecdsa("a", &["a.test"])]);
+    let usual = compile_now(&tls).unwrap();
+    let suites = |compiled: &Compiled| {
+        let suites = compiled.config.crypto_provider().cipher_suites.iter();
+        suites.map(|suite| suite.suite().as_str().unwrap()).collect::<Vec<_>>()
+    };
+    let newest = ["TLS13_AES_128_GCM_SHA256", "TLS13_AES_256_GCM_SHA384"];
+    assert_eq!(suites(&usual)[..2], newest);
+    assert_eq!(
+        suites(&usual)[2..],
+        [
+            "TLS13_CHACHA20_POLY1305_SHA256",
+            "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+            "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+            "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+        ]
+    );
+    for (name, count, groups) in [
+        ("ELBSecurityPolicy-TLS13-1-3-2021-06", 3, 3),
+        ("ELBSecurityPolicy-TLS13-1-3-PQ-2025-09", 3, 5),
+        ("ELBSecurityPolicy-FS-1-2-Res-2020-10", 4, 3),
+        ("ELBSecurityPolicy-2016-08", 4, 3),
+    ] {
+        let security_policy = SecurityPolicy::named(name).unwrap();
+        let other = ListenerTls { security_policy, ..tls.clone() };
+        let other = compile(&other, true, NOW, Some(&usual)).unwrap();
+        assert_eq!(suites(&other).len(), count, "{name}");
+        assert_eq!(other.config.crypto_provider().kx_groups.len(), groups, "{name}");
     }
 }
 

@@ -17,7 +17,7 @@ use crate::support::tls::Authority;
 use crate::support::{Connection, Gateway, Issuer, Start, Target, eventually, wire};
 
 /// What every line has.
-const ALWAYS: [&str; 13] = [
+const ALWAYS: [&str; 14] = [
     "ts",
     "level",
     "msg",
@@ -25,6 +25,7 @@ const ALWAYS: [&str; 13] = [
     "listener",
     "client_ip",
     "peer_port",
+    "conn_trace_id",
     "proto",
     "status",
     "reason",

@@ -1,5 +1,6 @@
 //! What the gateway tests stand on: the real process, raw clients, targets and issuers.
 
+pub mod clients;
 pub mod http2;
 pub mod issuer;
 pub mod mortal;

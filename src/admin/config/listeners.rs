@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::claims::{claim_headers, jwt_validation};
 use super::{Names, path, seconds};
 use crate::config::model::{
-    Action, CertificateFiles, Conditions, FixedResponse, Forward, HeaderCondition, Listener,
-    ListenerTls, Located, PathPolicy, ProxyProtocol, QueryParameter, Redirect, Regex,
-    RequestHeaders, Rule, TlsHeaders, WeightedGroup,
+    Action, CertificateFiles, ClientHeader, Conditions, FixedResponse, Forward, HeaderCondition,
+    Listener, ListenerTls, Located, MutualAuthentication, MutualMode, PathPolicy, ProxyProtocol,
+    QueryParameter, Redirect, Regex, RequestHeaders, Rule, TlsHeaders, TrustStore, WeightedGroup,
 };
 use crate::http::TrustedProxies;
 use crate::http::forwarded::ForwardedFor;
@@ -84,12 +84,48 @@ fn tls_headers(names: &TlsHeaders) -> Value {
 
 /// Paths of files only; what is in them is not in the model.
 fn tls(tls: &ListenerTls) -> Value {
-    let ListenerTls { certificates } = tls;
+    let ListenerTls { certificates, security_policy, mutual_authentication } = tls;
     let files = |files: &CertificateFiles| {
         let CertificateFiles { certificate, private_key, span: _ } = files;
         json!({ "certificate": path(certificate), "private_key": path(private_key) })
     };
-    json!({ "certificates": certificates.iter().map(files).collect::<Vec<_>>() })
+    json!({
+        "certificates": certificates.iter().map(files).collect::<Vec<_>>(),
+        "security_policy": security_policy.name,
+        "mutual_authentication": mutual_authentication.as_ref().map(mutual),
+    })
+}
+
+fn mutual(mutual: &MutualAuthentication) -> Value {
+    let MutualAuthentication { mode, header_names } = mutual;
+    let names: serde_json::Map<_, _> = ClientHeader::ALL
+        .iter()
+        .map(|&header| {
+            let key = header.default_name().to_ascii_lowercase().replace('-', "_");
+            (key, header_names.name(header).into())
+        })
+        .collect();
+    match mode {
+        MutualMode::Passthrough => json!({ "mode": "passthrough", "header_names": names }),
+        MutualMode::Verify(store) => {
+            let TrustStore {
+                authorities,
+                revocation_lists,
+                ignore_expiry,
+                advertise_names,
+                span: _,
+            } = store;
+            let lists: Vec<_> = revocation_lists.iter().map(|(list, _)| path(list)).collect();
+            json!({
+                "mode": "verify",
+                "trust_store": path(authorities),
+                "revocation_lists": lists,
+                "ignore_client_certificate_expiry": ignore_expiry,
+                "advertise_trust_store_ca_names": advertise_names,
+                "header_names": names,
+            })
+        }
+    }
 }
 
 fn path_policy(policy: PathPolicy) -> Value {

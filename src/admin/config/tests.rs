@@ -194,6 +194,17 @@ fn listener() -> Listener {
                 private_key: "edge.key".into(),
                 span: Span::default(),
             }],
+            security_policy: SecurityPolicy::DEFAULT,
+            mutual_authentication: Some(MutualAuthentication {
+                mode: MutualMode::Verify(TrustStore {
+                    authorities: "ca.pem".into(),
+                    revocation_lists: vec![("revoked.pem".into(), Span::default())],
+                    ignore_expiry: false,
+                    advertise_names: true,
+                    span: Span::default(),
+                }),
+                header_names: ClientHeaderNames::default(),
+            }),
         }),
         http2: true,
         path: PathPolicy::default(),
@@ -256,6 +267,7 @@ fn full() -> Config {
             alb: LogDestination::Off,
             load_balancer: "app/edge/50dc6c495c0c9188".into(),
         },
+        connection_log: LogDestination::Off,
         identity_assertion: Some(IdentityAssertion {
             issuer: "https://edge.example.com".into(),
             lifetime: Duration::from_secs(60),

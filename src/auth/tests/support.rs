@@ -215,6 +215,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
             alb: LogDestination::Off,
             load_balancer: "app/test/0000000000000000".into(),
         },
+        connection_log: LogDestination::Off,
         identity_assertion: None,
         health_check_log: LogDestination::Off,
         claim_headers: vec![],

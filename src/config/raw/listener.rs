@@ -81,6 +81,65 @@ pub(in crate::config) struct ListenerTls {
     /// At least one; chosen by SNI. The first is served when no name matches.
     #[schemars(length(min = 1))]
     pub(in crate::config) certificates: Field<List<Certificate>>,
+    /// AWS's name for the versions, suites and groups that are spoken. Default:
+    /// `ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09`. TLS 1.0, 1.1 and CBC suites are never spoken.
+    #[schemars(extend("examples" = [
+        "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09",
+        "ELBSecurityPolicy-TLS13-1-3-2021-06",
+    ]))]
+    pub(in crate::config) security_policy: Field<String>,
+    /// Certificates are asked of clients.
+    pub(in crate::config) mutual_authentication: Field<MutualAuthentication>,
+}
+
+/// Certificates are asked of clients, and targets told of them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["mode"]))]
+pub(in crate::config) struct MutualAuthentication {
+    /// `verify`: nobody connects without a certificate that the trust store vouches for.
+    /// `passthrough`: the target gets the chain, if there is one, and judges it.
+    pub(in crate::config) mode: Field<MutualMode>,
+    /// PEM file of the certificate authorities that vouch for clients (`verify` only).
+    pub(in crate::config) trust_store: Field<String>,
+    /// PEM files of what authorities have revoked (`verify` only).
+    pub(in crate::config) revocation_lists: Field<List<String>>,
+    /// Whether a client's certificate that has ended is taken all the same (`verify` only).
+    /// Default: `false`.
+    pub(in crate::config) ignore_client_certificate_expiry: Field<bool>,
+    /// Whether clients are told the authorities' names (`verify` only). Default: `false`.
+    pub(in crate::config) advertise_trust_store_ca_names: Field<bool>,
+    /// Other names for the headers by which targets are told.
+    pub(in crate::config) header_names: Field<ClientHeaderNames>,
+}
+
+/// What happens to a client's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(in crate::config) enum MutualMode {
+    /// It must be vouched for.
+    Verify,
+    /// The target gets it unjudged.
+    Passthrough,
+}
+
+/// Names of the headers that tell targets of a client's certificate.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct ClientHeaderNames {
+    /// The chain, with `passthrough`. Default: `X-Amzn-Mtls-Clientcert`.
+    pub(in crate::config) x_amzn_mtls_clientcert: Field<String>,
+    /// Default: `X-Amzn-Mtls-Clientcert-Serial-Number`.
+    pub(in crate::config) x_amzn_mtls_clientcert_serial_number: Field<String>,
+    /// Default: `X-Amzn-Mtls-Clientcert-Issuer`.
+    pub(in crate::config) x_amzn_mtls_clientcert_issuer: Field<String>,
+    /// Default: `X-Amzn-Mtls-Clientcert-Subject`.
+    pub(in crate::config) x_amzn_mtls_clientcert_subject: Field<String>,
+    /// Default: `X-Amzn-Mtls-Clientcert-Validity`.
+    pub(in crate::config) x_amzn_mtls_clientcert_validity: Field<String>,
+    /// Default: `X-Amzn-Mtls-Clientcert-Leaf`.
+    pub(in crate::config) x_amzn_mtls_clientcert_leaf: Field<String>,
 }
 
 /// A certificate chain and its key, as PEM files. Relative paths start at this file's folder.

@@ -104,6 +104,7 @@ short_and_long!(Texts, "a list of patterns, or a mapping with `values` or `regex
 /// Patterns, or regular expressions.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
 pub(in crate::config) struct TextsObject {
     /// Patterns: `*` is anything, `?` one character.
     #[schemars(length(min = 1))]

@@ -50,6 +50,27 @@ impl Judge<'_> {
         log.load_balancer = name.value.as_str().into();
     }
 
+    pub(super) fn connection_log(
+        &mut self,
+        raw: &Field<raw::ConnectionLog>,
+        access_log: &AccessLog,
+    ) -> LogDestination {
+        let Some(given) = raw.given() else { return LogDestination::Off };
+        let Some(place) = self.demand(&given.value.destination, given.key, "destination") else {
+            return LogDestination::Off;
+        };
+        let destination = self.destination(&given.value.destination).unwrap_or(LogDestination::Off);
+        let is_taken = destination == access_log.destination || destination == access_log.alb;
+        if is_taken && destination != LogDestination::Off {
+            let message = "the access log is written to the same place";
+            self.report(
+                Diagnostic::error("conflicting-keys", place.span, message)
+                    .help("name another one: a line of connections has other fields"),
+            );
+        }
+        destination
+    }
+
     fn destination(&mut self, field: &Field<String>) -> Option<LogDestination> {
         let text = field.given()?;
         Some(match text.value.as_str() {

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use super::rule::Place;
 use super::{Judge, Scene, address, seconds};
-use crate::config::certificate;
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::{Field, Spanned, Table};
-use crate::config::model::{CertificateFiles, Listener, ListenerTls, PathPolicy, Rule};
+use crate::config::model::{Listener, PathPolicy, Rule};
 use crate::config::raw;
 
 /// A listener, and what other checks need of it even when it is wrong.
@@ -113,36 +112,6 @@ impl Judge<'_> {
             span: name.span,
         });
         Judged { name: name.value, address, model }
-    }
-
-    fn listener_tls(&mut self, tls: &Spanned<raw::ListenerTls>) -> Option<ListenerTls> {
-        let list = self.demand(&tls.value.certificates, tls.key, "certificates")?;
-        if list.value.is_empty {
-            let message = "an HTTPS listener needs a certificate";
-            self.report(Diagnostic::error("empty-list", list.key, message));
-        }
-        let mut certificates = Vec::with_capacity(list.value.items.len());
-        for item in &list.value.items {
-            certificates.extend(self.certificate(item));
-        }
-        Some(ListenerTls { certificates })
-    }
-
-    /// A certificate and its key, each a file.
-    pub(super) fn certificate(
-        &mut self,
-        item: &Spanned<raw::Certificate>,
-    ) -> Option<CertificateFiles> {
-        let chain = self.demand(&item.value.certificate, item.span, "certificate");
-        let key = self.demand(&item.value.private_key, item.span, "private_key");
-        let (chain, key) = chain.zip(key)?;
-        let paths = (self.path("certificate", chain), self.path("private_key", key));
-        let (certificate, private_key) = paths.0.zip(paths.1)?;
-        let files = CertificateFiles { certificate, private_key, span: chain.span };
-        for finding in certificate::check(&files, key.span, self.ground) {
-            self.report(finding);
-        }
-        Some(files)
     }
 
     fn default_rule(

@@ -14,7 +14,7 @@ use tokio_rustls::client::TlsStream;
 use super::support::{Client, Gateway, settings, timing};
 use crate::clock::UnixMillis;
 use crate::config::diagnostics::Span;
-use crate::config::model::{CertificateFiles, ListenerTls};
+use crate::config::model::{CertificateFiles, ListenerTls, SecurityPolicy};
 use crate::connection::ListenerSettings;
 use crate::tls;
 
@@ -33,7 +33,15 @@ fn write_certificate(directory: &Path, file: &str, names: &[&str]) -> Certificat
 }
 
 fn compiled(files: Vec<CertificateFiles>) -> tls::Compiled {
-    tls::compile(&ListenerTls { certificates: files }, true, UnixMillis(0), None).unwrap()
+    tls::compile(&listener_tls(files), true, UnixMillis(0), None).unwrap()
+}
+
+fn listener_tls(certificates: Vec<CertificateFiles>) -> ListenerTls {
+    ListenerTls {
+        certificates,
+        security_policy: SecurityPolicy::DEFAULT,
+        mutual_authentication: None,
+    }
 }
 
 fn https(tls: &tls::Compiled) -> ListenerSettings {
@@ -145,13 +153,8 @@ async fn a_new_certificate_is_for_new_connections_only() {
     assert_eq!(before.answer().await.0, 200);
 
     write_certificate(directory.path(), "a", &["a.test"]);
-    let new = tls::compile(
-        &ListenerTls { certificates: vec![files.clone()] },
-        true,
-        UnixMillis(0),
-        Some(&old),
-    )
-    .unwrap();
+    let new =
+        tls::compile(&listener_tls(vec![files.clone()]), true, UnixMillis(0), Some(&old)).unwrap();
     gateway.handle.update_tls(&new);
 
     before.send("GET /2 HTTP/1.1\r\nHost: a.test\r\n\r\n").await;
@@ -175,7 +178,7 @@ async fn a_session_is_resumed_even_after_a_reload_that_changes_no_certificate() 
     client.answer().await;
     assert_eq!(kind(&client), HandshakeKind::Full);
 
-    let tls = ListenerTls { certificates: vec![files] };
+    let tls = listener_tls(vec![files]);
     let new = tls::compile(&tls, true, UnixMillis(1), Some(&old)).unwrap();
     gateway.handle.update(https(&new));
     let client = connect(&gateway, &connector, "a.test").await.unwrap();

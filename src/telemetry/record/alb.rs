@@ -92,7 +92,7 @@ impl Record<'_> {
     fn write_later_fields(&self, exchange: &Exchange<'_>, mut line: Line<'_>) {
         line.quoted(&[], LONGEST);
         line.quoted(&[], LONGEST);
-        line.word(b"");
+        line.word(self.conn_trace_id.as_bytes());
         line.quoted(&[], LONGEST);
         line.quoted(&[], LONGEST);
         line.quoted(&[], LONGEST);

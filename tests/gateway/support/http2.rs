@@ -6,9 +6,10 @@
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::process::PATIENCE;
 use super::tls::Authority;
@@ -100,12 +101,17 @@ impl Client {
     /// Connects by TLS with SNI `name`, and says preface and SETTINGS. Our header table has no
     /// room, so that answers come as literals and entries of the static table.
     pub fn connect(gateway: SocketAddr, authority: &Authority, name: &str) -> Self {
+        Self::connect_with(gateway, authority.client(&["h2"]), name)
+    }
+
+    /// The same with more of its own choice.
+    pub fn connect_with(gateway: SocketAddr, config: Arc<ClientConfig>, name: &str) -> Self {
         let tcp = TcpStream::connect_timeout(&gateway, PATIENCE).expect("a connection");
         tcp.set_read_timeout(Some(PATIENCE)).expect("a limit");
         tcp.set_write_timeout(Some(PATIENCE)).expect("a limit");
         tcp.set_nodelay(true).expect("no delay");
         let name = ServerName::try_from(name.to_owned()).expect("a name");
-        let session = ClientConnection::new(authority.client(&["h2"]), name).expect("TLS");
+        let session = ClientConnection::new(config, name).expect("TLS");
         let mut client = Self {
             tls: StreamOwned::new(session, tcp),
             ahead: Vec::new(),

@@ -52,15 +52,21 @@ impl Authority {
 
     /// A client that trusts this authority alone.
     pub fn client(&self, alpn: &[&str]) -> Arc<ClientConfig> {
+        let mut config = (*self.client_with(provider())).clone();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// The same with other suites or groups.
+    pub fn client_with(&self, provider: Arc<rustls::crypto::CryptoProvider>) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         let der = CertificateDer::from_pem_slice(self.pem.as_bytes()).expect("PEM");
         roots.add(der).expect("an authority");
-        let mut config = ClientConfig::builder_with_provider(provider())
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Arc::new(config)
     }
 }
@@ -98,6 +104,6 @@ impl Pair {
     }
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

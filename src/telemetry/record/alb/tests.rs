@@ -73,17 +73,17 @@ fn a_refused_request_over_tls_has_dashes_where_nothing_is_known() {
     record.error_reason = "JWTHeaderNotPresent";
     record.trace_id = b"";
     record.timings = Timings::default();
-    record.tls = Some(Tls { version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256" });
+    record.tls = Some(Tls { version: "TLSv1.2", cipher: "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" });
     let exchange = Exchange {
         kind: "h2",
-        cipher: "TLS_AES_128_GCM_SHA256",
+        cipher: "ECDHE-RSA-AES128-GCM-SHA256",
         server_name: "api.example.com",
         target_status: None,
         actions: ["jwt-validation", ""],
         priority: Some(0),
         ..exchange()
     };
-    insta::assert_snapshot!(line(&record, &exchange).trim_end(), @r#"h2 2026-11-23T01:02:15.007000Z app/edge/50dc6c495c0c9188 192.0.2.7:51234 - -1 -1 -1 401 - 34 366 "GET https://api.example.com:8080/orders/4711 HTTP/2.0" "curl/8.14.1" TLS_AES_128_GCM_SHA256 TLSv1.3 - "-" "api.example.com" "-" 0 2026-11-23T01:02:15.007000Z "jwt-validation" "-" "JWTHeaderNotPresent" "-" "-" "-" "-" - "-" "-" "-" 192.0.2.1"#);
+    insta::assert_snapshot!(line(&record, &exchange).trim_end(), @r#"h2 2026-11-23T01:02:15.007000Z app/edge/50dc6c495c0c9188 192.0.2.7:51234 - -1 -1 -1 401 - 34 366 "GET https://api.example.com:8080/orders/4711 HTTP/2.0" "curl/8.14.1" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 - "-" "api.example.com" "-" 0 2026-11-23T01:02:15.007000Z "jwt-validation" "-" "JWTHeaderNotPresent" "-" "-" "-" "-" - "-" "-" "-" 192.0.2.1"#);
 }
 
 #[test]
