@@ -1,6 +1,6 @@
 //! What goes to a target: the request less what is ours, plus what we vouch for.
 
-use ::http::header::{CONTENT_TYPE, COOKIE, EXPECT, HOST, TE};
+use ::http::header::{CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, HOST, TE, UPGRADE};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
@@ -122,6 +122,11 @@ impl Gateway {
         join_cookies(request)?;
         restore_te(session, request)?;
         request.remove_header(&EXPECT);
+        if facts.must_part_with_target() && request.version != Version::HTTP_2 {
+            // A change of protocols would have no end at which to part.
+            request.remove_header(&UPGRADE);
+            request.insert_header(CONNECTION, HeaderValue::from_static("close"))?;
+        }
         context.trace = Some(trace);
         Ok(())
     }

@@ -10,6 +10,7 @@ mod bodies;
 mod claim_headers;
 mod clock;
 mod commands;
+mod desync;
 mod exhaustion;
 mod forwarding;
 mod grpc;

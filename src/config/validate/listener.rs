@@ -9,7 +9,9 @@ use super::{Judge, Scene, address, seconds};
 use crate::config::certificate;
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::{Field, Spanned, Table};
-use crate::config::model::{CertificateFiles, Listener, ListenerTls, PathPolicy, Rule};
+use crate::config::model::{
+    CertificateFiles, DesyncMitigationMode, Listener, ListenerTls, PathPolicy, Rule,
+};
 use crate::config::raw;
 
 /// A listener, and what other checks need of it even when it is wrong.
@@ -93,6 +95,7 @@ impl Judge<'_> {
             idle_timeout,
             client_keep_alive,
             head_timeout,
+            desync_mitigation_mode: desync_mitigation_mode(raw.desync_mitigation_mode.value()),
             max_request_body,
             max_connections,
             rules,
@@ -271,6 +274,14 @@ fn own_headers(rule: &Rule, owned: &mut Vec<String>) {
                 owned.push(header.header.clone());
             }
         }
+    }
+}
+
+const fn desync_mitigation_mode(raw: Option<&raw::DesyncMitigationMode>) -> DesyncMitigationMode {
+    match raw {
+        Some(raw::DesyncMitigationMode::Monitor) => DesyncMitigationMode::Monitor,
+        None | Some(raw::DesyncMitigationMode::Defensive) => DesyncMitigationMode::Defensive,
+        Some(raw::DesyncMitigationMode::Strictest) => DesyncMitigationMode::Strictest,
     }
 }
 
