@@ -76,6 +76,12 @@ impl Gateway {
             }
         }
         if response.status == 101 {
+            let parts =
+                ConnectionFacts::of(session).is_some_and(ConnectionFacts::must_part_with_target);
+            if !session.is_upgrade_req() || parts {
+                let why = "the target switched protocols without being asked";
+                return Err(Error::explain(InvalidHTTPHeader, why).into_up());
+            }
             return Ok(());
         }
         remove_hop_by_hop(response);
