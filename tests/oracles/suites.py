@@ -4,7 +4,7 @@ import importlib
 import sys
 import time
 
-ALL = ["differential", "issuers", "files", "metrics"]
+ALL = ["differential", "issuers", "files", "metrics", "smuggling"]
 
 
 def main(names):
