@@ -6,6 +6,7 @@
 
 mod chunked;
 mod descriptors;
+mod desync;
 mod facts;
 mod guarded;
 pub mod head;

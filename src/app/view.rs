@@ -61,6 +61,7 @@ fn sample(gateway: &Gateway, stats: &ConnectionStats, metrics: &Metrics) {
         ("handshake_failure", read(&stats.handshake_failures)),
         ("head_timeout", read(&stats.head_timeouts)),
         ("malformed", read(&stats.malformed)),
+        ("desync_non_compliant", read(&stats.desync_non_compliant)),
         ("too_large", read(&stats.too_large)),
         ("bad_version", read(&stats.bad_version)),
         ("slow_body", read(&stats.slow_bodies)),

@@ -42,6 +42,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
             idle_timeout: minute,
             client_keep_alive: minute,
             head_timeout: minute,
+            desync_mitigation_mode: DesyncMitigationMode::Defensive,
             max_request_body: 1,
             max_connections: 1,
             max_http2_requests: 1,

@@ -502,6 +502,8 @@ pub struct Listener {
     pub client_keep_alive: Duration,
     /// From the first byte of a request head to its last. Default 10 s.
     pub head_timeout: Duration,
+    /// What happens to HTTP/1 requests that others may read differently. Default defensive.
+    pub desync_mitigation_mode: DesyncMitigationMode,
     /// Longest request body in bytes. Default 1 GiB.
     pub max_request_body: u64,
     /// Client connections at a time. Default 65,536.
@@ -547,6 +549,18 @@ pub struct TlsHeaders {
     pub version: Name,
     /// Carries the cipher suite.
     pub cipher_suite: Name,
+}
+
+/// `desync_mitigation_mode:` of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DesyncMitigationMode {
+    /// Non-compliant requests are counted and logged.
+    Monitor,
+    /// Severe ones are refused; after ambiguous ones both connections are closed.
+    #[default]
+    Defensive,
+    /// Only compliant ones are forwarded.
+    Strictest,
 }
 
 /// `tls:` of a listener.

@@ -15,6 +15,7 @@ use pingora_core::protocols::http::ServerSession;
 use tokio::sync::watch;
 
 use super::chunked::ChunkError;
+use super::desync::Finding;
 use super::listener::ListenerSettings;
 use crate::telemetry::trace::ConnectionId;
 use crate::tls::{ClientIdentity, Presented};
@@ -111,6 +112,20 @@ impl ConnectionFacts {
     #[must_use]
     pub fn is_closing(&self) -> bool {
         self.life.closing.load(Relaxed) != OPEN
+    }
+
+    /// What the desync analyser found in the head of the request under way; `None` when it is
+    /// compliant, and for HTTP/2.
+    #[must_use]
+    pub fn desync(&self) -> Option<Finding> {
+        Finding::of_code(self.life.desync.load(Relaxed))
+    }
+
+    /// Whether the target's connection must not serve another request after this one: the target
+    /// may have read its end elsewhere.
+    #[must_use]
+    pub fn must_part_with_target(&self) -> bool {
+        self.desync().is_some_and(|finding| finding.closes_in(self.settings.desync))
     }
 
     /// Bytes read from the client so far, TLS taken off.
@@ -296,6 +311,8 @@ pub(super) struct Life {
     /// Who serves the request, and whose requests shall end; 0 for nobody.
     target: AtomicU64,
     interrupted: AtomicU64,
+    /// Code of a [`Finding`]; 0 for none.
+    pub(super) desync: AtomicU8,
     waker: AtomicWaker,
     /// Pingora's own sign that a connection shall end: `Connection: close`, GOAWAY.
     pub(super) farewell: watch::Sender<bool>,
@@ -321,6 +338,7 @@ impl Life {
             body_refusal: AtomicU8::new(0),
             target: AtomicU64::new(0),
             interrupted: AtomicU64::new(0),
+            desync: AtomicU8::new(0),
             waker: AtomicWaker::new(),
             farewell: watch::Sender::new(false),
         }

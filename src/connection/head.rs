@@ -67,6 +67,9 @@ pub enum Refusal {
     /// More than one `Host`.
     #[error("more than one Host")]
     Host,
+    /// Well-formed, but not what the listener's `desync_mitigation_mode` lets pass.
+    #[error("refused by desync_mitigation_mode")]
+    Desync,
     /// The request line exceeds [`MAX_REQUEST_LINE`].
     #[error("request line too long")]
     LineTooLong,

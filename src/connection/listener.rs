@@ -98,6 +98,8 @@ pub struct ListenerSettings {
     pub client_keep_alive: Duration,
     /// From the first byte of a head to its last.
     pub head_timeout: Duration,
+    /// What happens to HTTP/1 heads that others may read differently.
+    pub desync: model::DesyncMitigationMode,
     /// Connections at a time.
     pub max_connections: usize,
     /// Requests on one HTTP/2 connection; then it gets GOAWAY.
@@ -117,6 +119,7 @@ impl ListenerSettings {
             idle_timeout: listener.idle_timeout,
             client_keep_alive: listener.client_keep_alive,
             head_timeout: listener.head_timeout,
+            desync: listener.desync_mitigation_mode,
             max_connections: listener.max_connections,
             max_http2_requests: listener.max_http2_requests,
             proxy_protocol: listener.proxy_protocol,

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::desync::Finding;
 use super::head::Refusal;
 use super::proxy_protocol::Fault;
 
@@ -28,6 +29,8 @@ pub struct ConnectionStats {
     pub head_timeouts: AtomicU64,
     /// Malformed requests answered 400, 405 or 501, by us or by the HTTP engine.
     pub malformed: AtomicU64,
+    /// HTTP/1 heads that the desync analyser calls less than compliant, refused or not.
+    pub desync_non_compliant: AtomicU64,
     /// Heads that were too large (414, 431).
     pub too_large: AtomicU64,
     /// Requests of an HTTP version not spoken here (505).
@@ -43,12 +46,20 @@ pub struct ConnectionStats {
 
 impl ConnectionStats {
     /// What was answered before any hook saw the request.
-    pub(super) fn refused(&self, now: u64, peer: SocketAddr, listener: usize, refusal: Refusal) {
+    pub(super) fn refused(
+        &self,
+        now: u64,
+        (peer, listener): (SocketAddr, usize),
+        refusal: Refusal,
+        finding: Option<Finding>,
+    ) {
         self.count_malformed(refusal.status());
         if let Some(suppressed) = self.log.take(now) {
             tracing::info!(
                 target: "portcullis::connection",
                 reason = "malformed", detail = %refusal, status = refusal.status(),
+                classification = finding.map(|finding| finding.class.as_str()),
+                classification_reason = finding.map(Finding::reason),
                 %peer, listener, suppressed, "request head refused"
             );
         }
@@ -64,6 +75,11 @@ impl ConnectionStats {
                 "request refused by the HTTP engine"
             );
         }
+    }
+
+    /// A head that the desync analyser does not call compliant.
+    pub(super) fn not_compliant(&self) {
+        self.desync_non_compliant.fetch_add(1, Relaxed);
     }
 
     pub(super) fn handshake_failed(&self, now: u64, peer: SocketAddr, listener: usize, why: &str) {

@@ -1,6 +1,6 @@
 //! What goes to a target: the request less what is ours, plus what we vouch for.
 
-use ::http::header::{CONTENT_TYPE, COOKIE, EXPECT, HOST, TE};
+use ::http::header::{CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, HOST, TE, UPGRADE};
 use ::http::{HeaderName, HeaderValue, Version};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType, Result};
@@ -138,6 +138,11 @@ impl Gateway {
         request.remove_header(&EXPECT);
         if session.req_header().version == Version::HTTP_2 && context.is_for_http1() {
             spell_as_alb(request)?;
+        }
+        if facts.must_part_with_target() && request.version != Version::HTTP_2 {
+            // A change of protocols would have no end at which to part.
+            request.remove_header(&UPGRADE);
+            request.insert_header(CONNECTION, HeaderValue::from_static("close"))?;
         }
         context.trace = Some(trace);
         Ok(())

@@ -103,6 +103,10 @@ impl Gateway {
         record.reason = reason.as_str();
         record.error_reason = decision.map_or("", |decision| decision.error_reason);
         record.action = reason.action();
+        if let Some(finding) = facts.and_then(ConnectionFacts::desync) {
+            record.classification = finding.class.as_str();
+            record.classification_reason = finding.reason();
+        }
         record.bytes_in = session.body_bytes_read() as u64;
         record.bytes_out = session.body_bytes_sent() as u64;
         record.target = context.target;

@@ -75,6 +75,7 @@ impl Gateway {
         context.check_target()?;
         judge_size(&response.headers)?;
         context.note_verdict(verdict::of_head(response.status, &response.headers));
+        judge_framing(response)?;
         if context.first_byte.is_none() && !response.status.is_informational() {
             context.first_byte = Some(context.elapsed());
         }
@@ -88,6 +89,12 @@ impl Gateway {
             stick(response, context)?;
         }
         if response.status == 101 {
+            let parts =
+                ConnectionFacts::of(session).is_some_and(ConnectionFacts::must_part_with_target);
+            if !session.is_upgrade_req() || parts {
+                let why = "the target switched protocols without being asked";
+                return Err(Error::explain(InvalidHTTPHeader, why).into_up());
+            }
             return Ok(());
         }
         remove_hop_by_hop(response);
@@ -154,6 +161,36 @@ fn remove_hop_by_hop(response: &mut ResponseHeader) {
     for name in [&CONNECTION, &KEEP_ALIVE, &PROXY_AUTHENTICATE, &PROXY_CONNECTION] {
         response.remove_header(name);
     }
+}
+
+/// Refuses an answer whose end the client might find elsewhere than we do. `Content-Length` beside
+/// `Transfer-Encoding` is not seen here: the engine has dropped it (RFC 9112 6.3).
+///
+/// # Errors
+///
+/// An error by which Pingora lets go of the target.
+fn judge_framing(response: &mut ResponseHeader) -> Result<()> {
+    let broken = |why: &'static str| Err(Error::explain(InvalidHTTPHeader, why).into_up());
+    let mut lengths = response.headers.get_all(&CONTENT_LENGTH).into_iter();
+    if let Some(length) = lengths.next() {
+        let is_plain = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+        if !is_plain || lengths.next().is_some() {
+            return broken("the target's Content-Length is not one plain number");
+        }
+    }
+    let mut codings = response.headers.get_all(&TRANSFER_ENCODING).into_iter();
+    if let Some(coding) = codings.next() {
+        let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+        if !is_chunked || codings.next().is_some() || response.version == Version::HTTP_10 {
+            return broken("the target's Transfer-Encoding is not `chunked` alone");
+        }
+    }
+    // These have no body, whatever their head says (RFC 9110 8.6, RFC 9112 6.1).
+    if response.status == 204 || response.status.is_informational() {
+        response.remove_header(&CONTENT_LENGTH);
+        response.remove_header(&TRANSFER_ENCODING);
+    }
+    Ok(())
 }
 
 /// Refuses a head, or trailers, of a target that are larger than a request's head may be.

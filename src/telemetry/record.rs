@@ -53,6 +53,10 @@ pub struct Record<'a> {
     pub reason: &'static str,
     /// ALB's `error_reason`; empty when there is none.
     pub error_reason: &'static str,
+    /// The desync analyser's class of an HTTP/1 head; empty when it is compliant.
+    pub classification: &'static str,
+    /// Why it has that class.
+    pub classification_reason: &'static str,
     /// The routing action: `forward`, `redirect`, `fixed_response`; empty when none was taken.
     pub action: &'static str,
     /// Who was let in, or was refused after proving who they are.
@@ -140,6 +144,8 @@ impl<'a> Record<'a> {
             status: 0,
             reason: "",
             error_reason: "",
+            classification: "",
+            classification_reason: "",
             action: "",
             identity: None,
             target_group: "",
@@ -174,6 +180,8 @@ impl<'a> Record<'a> {
         constant(out, b",\"action\":\"", self.action);
         constant(out, b",\"reason\":\"", self.reason);
         constant(out, b",\"error_reason\":\"", self.error_reason);
+        constant(out, b",\"classification\":\"", self.classification);
+        constant(out, b",\"classification_reason\":\"", self.classification_reason);
         self.write_identity(out);
         self.write_target(out);
         self.timings.write(out);

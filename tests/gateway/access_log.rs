@@ -197,10 +197,10 @@ fn every_way_a_request_can_end_is_told_by_its_reason() {
         ),
     ] {
         let mut connection = Connection::open(gateway.address());
-        connection.send(format!(
-            "GET {path} HTTP/1.1\r\nHost: a.test\r\nContent-Length: {body}\r\n\r\n{}",
-            "x".repeat(body)
-        ));
+        let method = if body > 0 { "POST" } else { "GET" };
+        let length = if body > 0 { format!("Content-Length: {body}\r\n") } else { String::new() };
+        let body = "x".repeat(body);
+        connection.send(format!("{method} {path} HTTP/1.1\r\nHost: a.test\r\n{length}\r\n{body}"));
         let answer = connection.read();
         let line = line_of(&gateway, path);
         assert_eq!(line["status"], answer.status, "{line}");

@@ -100,6 +100,20 @@ fn what_the_gateway_answers_by_itself_has_no_target_and_tells_why() {
 }
 
 #[test]
+fn an_odd_head_has_its_class_and_its_reason_and_a_plain_one_has_none() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let gateway = Gateway::start(&(protected(&issuer, &target) + LOG));
+    let mut connection = Connection::open(gateway.address());
+    connection.send("GET /open/odd HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nabc");
+    assert_eq!(connection.read().status, 200);
+    let line = line_of(&gateway, "/open/odd");
+    assert_eq!((line.field(28), line.field(29)), ("Ambiguous", "UndefinedContentLengthSemantics"));
+    assert_eq!(wire::get(gateway.address(), "/open/plain").status, 200);
+    let line = line_of(&gateway, "/open/plain");
+    assert_eq!((line.field(28), line.field(29)), ("-", "-"));
+}
+
+#[test]
 fn a_client_that_leaves_is_460_and_a_dead_target_502_without_its_status() {
     let issuer = Issuer::start();
     let target = Target::speaking(|_, stream| stream.read(&mut [0]).is_ok_and(|count| count > 0));

@@ -70,6 +70,27 @@ fn bad_answers_of_a_target_are_502_and_never_reach_the_client() {
             "two lengths",
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk".to_vec(),
         ),
+        (
+            "two lengths that agree",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok".to_vec(),
+        ),
+        ("a list of lengths", b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nokk".to_vec()),
+        ("a length with a sign", b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok".to_vec()),
+        (
+            "an unknown coding",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n2\r\nok\r\n0\r\n\r\n".to_vec(),
+        ),
+        (
+            "chunks in HTTP/1.0",
+            b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n".to_vec(),
+        ),
+        (
+            "an unasked switch of protocols",
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhello there"
+                .to_vec(),
+        ),
+        ("a bare CR in a value", b"HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b\r\nContent-Length: 2\r\n\r\nok".to_vec()),
+        ("a NUL in a value", b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\nok".to_vec()),
         ("no length", b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok".to_vec()),
         ("a name with a space", b"HTTP/1.1 200 OK\r\nX Y: 1\r\nContent-Length: 0\r\n\r\n".to_vec()),
         ("a huge head", huge.into_bytes()),
@@ -111,6 +132,30 @@ fn an_answer_that_breaks_off_is_cut_for_the_client_too_and_its_connection_not_us
         assert!(received.starts_with("HTTP/1.1 200"), "{told}: {received}");
         assert!(!received.ends_with("0\r\n\r\n"), "ended as if whole: {told}: {received}");
         assert_eq!(target.connections(), 1);
+    }
+}
+
+#[test]
+fn a_204_has_no_body_whatever_its_head_says() {
+    for framing in [
+        "Content-Length: 4\r\n\r\nevil",
+        "Transfer-Encoding: chunked\r\n\r\n4\r\nevil\r\n0\r\n\r\n",
+    ] {
+        let target = Target::answering(move |_| {
+            format!("HTTP/1.1 204 No Content\r\n{framing}").into_bytes()
+        });
+        let gateway = Gateway::start(&unchecked(&[target.address()], ""));
+        let mut connection = Connection::open(gateway.address());
+        for _ in 0..2 {
+            connection.send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+            let answer = connection.read();
+            assert_eq!(answer.status, 204);
+            assert_eq!(answer.header("content-length"), None);
+            assert_eq!(answer.header("transfer-encoding"), None);
+        }
+        connection.finish_sending();
+        assert!(!String::from_utf8_lossy(&connection.read_to_end()).contains("evil"));
+        assert_eq!(target.connections(), 2, "a connection with bytes left over was used again");
     }
 }
 

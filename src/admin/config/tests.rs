@@ -222,6 +222,7 @@ fn listener() -> Listener {
         idle_timeout: Duration::from_secs(60),
         client_keep_alive: Duration::from_secs(3600),
         head_timeout: Duration::from_secs(10),
+        desync_mitigation_mode: crate::config::model::DesyncMitigationMode::Defensive,
         max_request_body: 1 << 30,
         max_connections: 65_536,
         max_http2_requests: 10_000,

@@ -50,6 +50,8 @@ pub(in crate::config) struct Listener {
     pub(in crate::config) client_keep_alive: Field<DurationText>,
     /// From the first byte of a request head to its last. Default: `10s`.
     pub(in crate::config) head_timeout: Field<DurationText>,
+    /// What happens to HTTP/1 requests that others may read differently. Default: `defensive`.
+    pub(in crate::config) desync_mitigation_mode: Field<DesyncMitigationMode>,
     /// Longest request body. Default: `1GiB`.
     pub(in crate::config) max_request_body: Field<SizeText>,
     /// Client connections at a time. Default: 65536.
@@ -71,6 +73,20 @@ pub(in crate::config) struct Listener {
 pub(in crate::config) enum Plaintext {
     /// Tokens may come in the clear.
     Accepted,
+}
+
+/// What happens to HTTP/1 requests that others may read differently. What cannot be read in one way
+/// only is refused in every mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(in crate::config) enum DesyncMitigationMode {
+    /// They are counted and logged.
+    Monitor,
+    /// Severe ones are refused; after ambiguous ones both connections are closed.
+    Defensive,
+    /// Only compliant ones are forwarded.
+    Strictest,
 }
 
 /// Certificates of a listener.

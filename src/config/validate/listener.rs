@@ -8,7 +8,7 @@ use super::rule::Place;
 use super::{Judge, Scene, address, seconds};
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::{Field, Spanned, Table};
-use crate::config::model::{Listener, PathPolicy, Rule};
+use crate::config::model::{DesyncMitigationMode, Listener, PathPolicy, Rule};
 use crate::config::raw;
 
 /// A listener, and what other checks need of it even when it is wrong.
@@ -104,6 +104,7 @@ impl Judge<'_> {
             idle_timeout,
             client_keep_alive,
             head_timeout,
+            desync_mitigation_mode: desync_mitigation_mode(raw.desync_mitigation_mode.value()),
             max_request_body,
             max_connections,
             max_http2_requests,
@@ -271,6 +272,14 @@ fn own_headers(rule: &Rule, owned: &mut Vec<String>) {
                 owned.push(header.header.clone());
             }
         }
+    }
+}
+
+const fn desync_mitigation_mode(raw: Option<&raw::DesyncMitigationMode>) -> DesyncMitigationMode {
+    match raw {
+        Some(raw::DesyncMitigationMode::Monitor) => DesyncMitigationMode::Monitor,
+        None | Some(raw::DesyncMitigationMode::Defensive) => DesyncMitigationMode::Defensive,
+        Some(raw::DesyncMitigationMode::Strictest) => DesyncMitigationMode::Strictest,
     }
 }
 

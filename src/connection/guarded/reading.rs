@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::ReadBuf;
 
 use super::super::chunked::Chunks;
-use super::super::facts::{Stage, add};
+use super::super::desync::{self, Finding};
+use super::super::facts::{AGED, Stage, add};
 use super::super::head::{self, Body, Framing, MAX_HEAD, MAX_REQUEST_LINE, Outcome, Refusal};
 use super::{Guarded, MAX_LINGER};
 
@@ -155,6 +156,12 @@ impl Guarded {
             Some(b'\r' | b'\n') => {}
             Some(_) => match head::read(got) {
                 Outcome::Complete(length, framing) => {
+                    let head = got.get(..length).unwrap_or_default();
+                    if let Err((refusal, finding)) = self.admit(head) {
+                        buf.set_filled(before);
+                        self.refuse_found(refusal, finding);
+                        return Poll::Ready(None);
+                    }
                     if let Some(rest) = got.get(length..).filter(|rest| !rest.is_empty()) {
                         self.reading.ahead.extend_from_slice(rest);
                     }
@@ -164,8 +171,10 @@ impl Guarded {
                 }
                 Outcome::Partial => {}
                 Outcome::Refused(refusal) => {
+                    let end = head::find_end(got, 0).unwrap_or(got.len());
+                    let finding = desync::classify_refused(got.get(..end).unwrap_or_default());
                     buf.set_filled(before);
-                    self.refuse(refusal);
+                    self.refuse_found(refusal, finding);
                     return Poll::Ready(None);
                 }
             },
@@ -238,10 +247,31 @@ impl Guarded {
         };
         reading.ahead = reading.held.split_off(end);
         match head::read(&reading.held) {
-            Outcome::Complete(_, framing) => reading.at = At::Giving(0, framing),
-            Outcome::Partial => self.refuse(Refusal::Control),
-            Outcome::Refused(refusal) => self.refuse(refusal),
+            Outcome::Complete(_, framing) => match self.admit(&self.reading.held) {
+                Ok(()) => self.reading.at = At::Giving(0, framing),
+                Err((refusal, finding)) => self.refuse_found(refusal, finding),
+            },
+            Outcome::Partial => self.refuse_held(Refusal::Control),
+            Outcome::Refused(refusal) => self.refuse_held(refusal),
         }
+    }
+
+    /// Has a head classified that can be read in one way only, and notes what was found: the
+    /// listener may want more than that.
+    fn admit(&self, head: &[u8]) -> Result<(), (Refusal, Option<Finding>)> {
+        let finding = desync::classify(head);
+        let life = &self.facts.life;
+        life.desync.store(finding.map_or(0, Finding::code), Relaxed);
+        let Some(found) = finding else { return Ok(()) };
+        let mode = self.facts.settings.desync;
+        if found.is_blocked_in(mode) {
+            return Err((Refusal::Desync, finding));
+        }
+        self.book.stats.not_compliant();
+        if found.closes_in(mode) {
+            life.close(AGED);
+        }
+        Ok(())
     }
 
     fn give(&mut self, buf: &mut ReadBuf<'_>) {
@@ -277,8 +307,22 @@ impl Guarded {
     }
 
     fn refuse(&mut self, refusal: Refusal) {
+        self.refuse_found(refusal, None);
+    }
+
+    /// Refuses the head that is held, and tells its class.
+    fn refuse_held(&mut self, refusal: Refusal) {
+        let finding = desync::classify_refused(&self.reading.held);
+        self.refuse_found(refusal, finding);
+    }
+
+    fn refuse_found(&mut self, refusal: Refusal, finding: Option<Finding>) {
         let facts = &self.facts;
-        self.book.stats.refused(self.book.now(), facts.source, facts.listener, refusal);
+        if finding.is_some() {
+            self.book.stats.not_compliant();
+        }
+        let from = (facts.source, facts.listener);
+        self.book.stats.refused(self.book.now(), from, refusal, finding);
         facts.life.enter(Stage::Linger, self.book.now());
         self.reading.held = Vec::new();
         self.reading.ahead = Vec::new();

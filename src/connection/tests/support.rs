@@ -107,6 +107,7 @@ pub(super) fn settings() -> ListenerSettings {
         idle_timeout: PATIENCE,
         client_keep_alive: Duration::from_secs(3600),
         head_timeout: PATIENCE,
+        desync: crate::config::model::DesyncMitigationMode::Defensive,
         max_connections: 1000,
         max_http2_requests: 10_000,
         proxy_protocol: None,

@@ -90,8 +90,8 @@ impl Record<'_> {
 
     /// Fields 28 to 34, which AWS appended over the years.
     fn write_later_fields(&self, exchange: &Exchange<'_>, mut line: Line<'_>) {
-        line.quoted(&[], LONGEST);
-        line.quoted(&[], LONGEST);
+        line.quoted(&[self.classification.as_bytes()], LONGEST);
+        line.quoted(&[self.classification_reason.as_bytes()], LONGEST);
         line.word(self.conn_trace_id.as_bytes());
         line.quoted(&[], LONGEST);
         line.quoted(&[], LONGEST);
