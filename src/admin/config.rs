@@ -27,6 +27,7 @@ pub fn redacted(config: &Config) -> Value {
     let Config {
         admin,
         threads,
+        memory_limit,
         state_directory,
         session_keys,
         startup_wait,
@@ -46,6 +47,7 @@ pub fn redacted(config: &Config) -> Value {
     json!({
         "admin": self::admin(admin),
         "threads": threads,
+        "memory_limit": memory_limit,
         "state_directory": state_directory.as_deref().map(path),
         "session_keys": session_keys.iter().map(|key| secret(Some(key))).collect::<Vec<_>>(),
         "startup_wait": seconds(*startup_wait),

@@ -21,7 +21,7 @@ use super::session_key::{self, SessionKeyError};
 use super::stop::StopSignal;
 use crate::config::Loaded;
 use crate::config::model::{self, Config, LogDestination};
-use crate::connection::{self, BindError, ListenerService, ListenerSettings, Shares};
+use crate::connection::{self, BindError, ListenerService, ListenerSettings, MemoryLimit, Shares};
 use crate::fetch::{ClientError, HttpClient, KeyKeeper, KeyStore, Limits, StoreError};
 use crate::proxy;
 use crate::snapshot::Snapshot;
@@ -125,6 +125,10 @@ pub fn run(
     let threads = threads(&config);
     let shares = Shares::of_process(KEPT_CONNECTIONS * threads);
     let server = server(threads, shares);
+    let memory = MemoryLimit::of_process(config.memory_limit);
+    if let Some(bytes) = memory.bytes() {
+        tracing::info!(bytes, "memory is limited");
+    }
     let gateway = Arc::new(gateway(loaded.config, metrics)?);
 
     let proxy = proxy::Gateway {
@@ -138,7 +142,7 @@ pub fn run(
     let mut http = HttpProxy::new(proxy, Arc::clone(&server.configuration));
     http.handle_init_modules();
     connection::prepare(&mut http);
-    let mut service = ListenerService::new(Arc::new(http), shares.clients);
+    let mut service = ListenerService::new(Arc::new(http), shares.clients, memory);
     service.log_to(Arc::clone(&gateway.connection_log));
 
     let mut handles = Vec::with_capacity(config.listeners.len());

@@ -53,6 +53,8 @@ fn sample(gateway: &Gateway, stats: &ConnectionStats, metrics: &Metrics) {
     metrics.set_token_cache_lookups(hits, misses);
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     metrics.connections.set(i64::try_from(read(&stats.active)).unwrap_or(i64::MAX));
+    metrics.memory_limit.set(i64::try_from(read(&stats.memory_limit)).unwrap_or(i64::MAX));
+    metrics.memory_used.set(i64::try_from(read(&stats.memory_used)).unwrap_or(i64::MAX));
     metrics.set_connection_events(&[
         ("accepted", read(&stats.accepted)),
         ("refused_at_limit", read(&stats.refused_at_limit)),

@@ -13,6 +13,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
     Config {
         admin: Admin { address, token: None },
         threads: None,
+        memory_limit: None,
         state_directory: None,
         session_keys: vec![],
         startup_wait: minute,

@@ -32,6 +32,8 @@ pub struct Config {
     pub admin: Admin,
     /// Worker threads; as many as the machine has cores when absent.
     pub threads: Option<usize>,
+    /// Bytes that the process may have resident; the control group's limit when absent.
+    pub memory_limit: Option<u64>,
     /// Where key sets are kept over a restart; in memory only when absent.
     pub state_directory: Option<PathBuf>,
     /// What cookies are sealed with: the first seals, all open. Empty: a key of this machine's own.

@@ -35,6 +35,11 @@ pub(super) struct File {
     pub(super) admin: Field<Admin>,
     /// Worker threads. Default: as many as the machine has cores. A change needs a restart.
     pub(super) threads: Field<u64>,
+    /// Memory that the process may have, at least `64MiB`. Near it, unused connections are closed and no
+    /// new ones accepted. Default: the limit of the control group (container, systemd unit), if
+    /// there is one. A change needs a restart.
+    #[schemars(example = &"512MiB")]
+    pub(super) memory_limit: Field<SizeText>,
     /// Where key sets are kept over a restart. Without it they live in memory only. A relative path
     /// starts at this file's folder. A change needs a restart.
     pub(super) state_directory: Field<String>,

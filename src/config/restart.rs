@@ -43,6 +43,9 @@ pub fn needs_restart(running: &Config, next: &Config) -> Vec<Diagnostic> {
     if running.threads != next.threads {
         refuse(nowhere, "`threads` changes".to_owned());
     }
+    if running.memory_limit != next.memory_limit {
+        refuse(nowhere, "`memory_limit` changes".to_owned());
+    }
     if running.state_directory != next.state_directory {
         refuse(nowhere, "`state_directory` changes".to_owned());
     }

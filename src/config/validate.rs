@@ -59,6 +59,7 @@ pub(super) fn validate(
     };
     let admin = judge.admin(raw.admin.value());
     let threads = judge.threads(&raw.threads);
+    let memory_limit = judge.memory_limit(&raw.memory_limit);
     let state_directory =
         raw.state_directory.given().and_then(|path| judge.path("state_directory", path));
     let session_keys = judge.session_keys(&raw.session_keys);
@@ -112,6 +113,7 @@ pub(super) fn validate(
     Some(Config {
         admin,
         threads,
+        memory_limit,
         state_directory,
         session_keys,
         startup_wait,
@@ -319,6 +321,12 @@ impl Judge<'_> {
     fn threads(&mut self, raw: &Field<u64>) -> Option<usize> {
         const MOST: u64 = 1024;
         raw.given().is_some().then(|| self.number(raw, 1, 1..=MOST))
+    }
+
+    fn memory_limit(&mut self, raw: &Field<SizeText>) -> Option<u64> {
+        const LEAST: u64 = 64 << 20;
+        const MOST: u64 = 1 << 50;
+        raw.given().is_some().then(|| self.size(raw, LEAST, LEAST..=MOST))
     }
 
     fn shutdown(&mut self, raw: Option<&raw::Shutdown>) -> Shutdown {

@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::journal::Journal;
 use super::listener::{BoundListener, ListenerHandle, ListenerSettings};
+use super::memory::MemoryLimit;
 use super::newcomer::Newcomer;
 use super::stats::ConnectionStats;
 use super::watch::{Book, Drain, Place, Timing};
@@ -51,16 +52,21 @@ where
     A: HttpServerApp + Send + Sync + 'static,
 {
     /// A service that leads requests to `app`, which is the `HttpProxy`, on so many connections at
-    /// a time ([`Shares::clients`](super::Shares)).
+    /// a time ([`Shares::clients`](super::Shares)), as far as memory allows.
     #[must_use]
-    pub fn new(app: Arc<A>, budget: usize) -> Self {
-        Self::with_timing(app, budget, Timing::default())
+    pub fn new(app: Arc<A>, budget: usize, memory: MemoryLimit) -> Self {
+        Self::with_timing(app, budget, memory, Timing::default())
     }
 
-    pub(super) fn with_timing(app: Arc<A>, budget: usize, timing: Timing) -> Self {
+    pub(super) fn with_timing(
+        app: Arc<A>,
+        budget: usize,
+        memory: MemoryLimit,
+        timing: Timing,
+    ) -> Self {
         Self {
             app,
-            book: Book::new(timing),
+            book: Book::new(timing, memory),
             listeners: Vec::new(),
             settings: Vec::new(),
             addresses: Vec::new(),
@@ -221,6 +227,10 @@ where
 
     /// Room for one more connection, if need be after a wait.
     async fn permit(&self, told: &mut u64) -> Option<OwnedSemaphorePermit> {
+        while self.book.is_full() {
+            self.tell_pause(told, "memory is short");
+            tokio::time::sleep(RESPITE).await;
+        }
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Some(permit);
         }

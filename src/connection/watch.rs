@@ -12,10 +12,13 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::facts::{AGED, ConnectionFacts, DRAINED, HttpVersion, OPEN, Stage};
+use super::memory::{Memory, MemoryLimit, Pressure};
 use super::stats::ConnectionStats;
 use crate::clock;
 
 const SHARDS: usize = 8;
+/// Connections that memory is never denied: without them nothing is served.
+const FEWEST: usize = 16;
 
 /// Limits that are not the operator's to set. All coarse: checked once a `sweep`.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +38,9 @@ pub(super) struct Timing {
     pub(super) body_rate: u64,
     /// For the client to read our last answer, or to answer GOAWAY.
     pub(super) linger: Duration,
+    /// While memory is short, how long a connection may stay unused, and while it is full, how long
+    /// its client may take nothing.
+    pub(super) short_idle: Duration,
 }
 
 impl Default for Timing {
@@ -47,6 +53,7 @@ impl Default for Timing {
             body_grace: Duration::from_secs(20),
             body_rate: 240,
             linger: Duration::from_secs(2),
+            short_idle: Duration::from_secs(1),
         }
     }
 }
@@ -64,6 +71,7 @@ pub(super) struct Book {
     open: AtomicUsize,
     empty: Notify,
     swept: AtomicBool,
+    memory: Memory,
     pub(super) stats: Arc<ConnectionStats>,
 }
 
@@ -74,7 +82,7 @@ struct Shard {
 }
 
 impl Book {
-    pub(super) fn new(timing: Timing) -> Arc<Self> {
+    pub(super) fn new(timing: Timing, memory: MemoryLimit) -> Arc<Self> {
         Arc::new(Self {
             start: clock::monotonic(),
             now: AtomicU64::new(1),
@@ -86,6 +94,7 @@ impl Book {
             open: AtomicUsize::new(0),
             empty: Notify::new(),
             swept: AtomicBool::new(false),
+            memory: Memory::new(memory),
             stats: Arc::default(),
         })
     }
@@ -125,7 +134,21 @@ impl Book {
     fn sweep(&self, now: Instant) {
         let elapsed = millis(now.saturating_duration_since(self.start)).max(1);
         self.now.store(elapsed, Relaxed);
+        if let Some((limit, used)) = self.memory.look() {
+            self.stats.memory_limit.store(limit, Relaxed);
+            self.stats.memory_used.store(used, Relaxed);
+        }
         self.each(|facts| self.judge(facts, now, elapsed));
+    }
+
+    /// Whether connections must end for want of memory.
+    fn is_short(&self) -> bool {
+        self.memory.pressure() > Pressure::Low && self.open.load(Relaxed) > FEWEST
+    }
+
+    /// Whether there is no memory for one more connection, or for clients that take nothing.
+    pub(super) fn is_full(&self) -> bool {
+        self.memory.pressure() == Pressure::Full && self.open.load(Relaxed) >= FEWEST
     }
 
     fn each(&self, mut visit: impl FnMut(&ConnectionFacts)) {
@@ -144,15 +167,18 @@ impl Book {
             life.expire(phase);
         }
         let blocked = life.write_blocked.load(Relaxed);
-        let idle = millis(facts.settings.idle_timeout);
-        if blocked != 0 && elapsed.saturating_sub(blocked) > idle {
+        // What waits for a client that takes nothing is most of what memory is needed for.
+        let patience =
+            if self.is_full() { self.timing.short_idle } else { facts.settings.idle_timeout };
+        if blocked != 0 && elapsed.saturating_sub(blocked) > millis(patience) {
             life.kill();
         }
         if facts.http == HttpVersion::Http2 {
             self.judge_streams(facts, elapsed);
         }
+        let age = now.saturating_duration_since(facts.accepted);
         if life.closing.load(Relaxed) == OPEN
-            && now.saturating_duration_since(facts.accepted) > facts.settings.client_keep_alive
+            && (age > facts.settings.client_keep_alive || self.is_short())
         {
             life.close(AGED);
         }
@@ -191,6 +217,8 @@ impl Book {
         match stage {
             Stage::Serving => false,
             Stage::Idle => {
+                let short = millis(self.timing.short_idle);
+                let idle = if self.is_short() { idle.min(short) } else { idle };
                 let drained = self.draining.load(Relaxed);
                 let timing = &self.timing;
                 let is_new = facts.requests() == 0;

@@ -59,6 +59,10 @@ pub struct Metrics {
     pub requests_in_flight: IntGauge,
     /// Client connections open now.
     pub connections: IntGauge,
+    /// Memory that the process may have.
+    pub memory_limit: IntGauge,
+    /// Memory that is held against that.
+    pub memory_used: IntGauge,
     connection_events: IntCounterVec,
     /// Access-log and log lines that were dropped rather than waited for.
     pub log_dropped: IntCounter,
@@ -116,6 +120,14 @@ impl Metrics {
                 "Requests between their head and the end of their answer.",
             ),
             connections: gauge("portcullis_connections", "Client connections open now."),
+            memory_limit: gauge(
+                "portcullis_memory_limit_bytes",
+                "Memory that the process may have; 0 without a limit.",
+            ),
+            memory_used: gauge(
+                "portcullis_memory_used_bytes",
+                "Memory held against that limit; 0 without a limit.",
+            ),
             connection_events: register(
                 &registry,
                 IntCounterVec::new(

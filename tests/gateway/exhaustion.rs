@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::authorization::protected;
 use crate::grpc::connect;
-use crate::slow_clients::{https_to, open_to};
+use crate::slow_clients::{Pouring, https_to, open_to};
 use crate::support::issuer::Key;
 use crate::support::{Connection, Gateway, Issuer, Start, Target, eventually, wire};
 
@@ -48,6 +48,52 @@ fn without_descriptors_accepting_pauses_quietly_admin_answers_and_all_are_served
         assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
     }
     assert_eq!(wire::get(gateway.address(), "/x").status, 200);
+}
+
+#[test]
+fn short_of_memory_unused_connections_end_newcomers_wait_and_all_are_served_afterwards() {
+    const KEPT: usize = 20;
+    const LIMIT: f64 = (64 << 20) as f64;
+    let pouring = Pouring::start();
+    let file = format!("memory_limit: 64MiB\n{}", open_to(pouring.target.address(), ""));
+    let mut gateway = Gateway::start(&file);
+    let mut kept: Vec<Connection> = (0..KEPT)
+        .map(|_| {
+            let mut connection = Connection::open(gateway.address());
+            connection.send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+            assert_eq!(connection.read().status, 200);
+            connection
+        })
+        .collect();
+    let used = |gateway: &Gateway| gateway.metric("portcullis_memory_used_bytes").expect("used");
+    assert_eq!(gateway.metric("portcullis_memory_limit_bytes"), Some(LIMIT));
+    assert!(used(&gateway) < LIMIT * 0.8, "an idle gateway has {} bytes", used(&gateway));
+
+    // Answers that nobody reads are held here, until there is no room for more.
+    let mut greedy = Vec::new();
+    eventually("the memory is full", || {
+        if used(&gateway) < LIMIT * 0.9 {
+            let mut connection = Connection::open(gateway.address());
+            connection.send("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+            greedy.push(connection);
+        }
+        (used(&gateway) >= LIMIT * 0.9).then_some(())
+    });
+    for connection in &mut kept {
+        assert!(connection.is_closed(), "an unused connection is kept");
+    }
+    let mut newcomer = Connection::open(gateway.address());
+    newcomer.send("GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    gateway.wait_log(&["accepting pauses", "memory is short"]);
+    assert_eq!(gateway.ask_admin("/livez").status, 200);
+
+    drop(greedy);
+    assert_eq!(newcomer.read().status, 200);
+    // The allocator gives back what it has left when it is next asked for something.
+    eventually("memory suffices again", || {
+        assert_eq!(wire::get(gateway.address(), "/x").status, 200);
+        gateway.log().iter().any(|line| line.contains("memory suffices again")).then_some(())
+    });
 }
 
 #[test]

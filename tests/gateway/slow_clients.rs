@@ -162,14 +162,14 @@ fn bodies_that_stop_are_given_up_and_their_targets_connections_let_go() {
 }
 
 /// A target whose `/large` has no end in sight.
-struct Pouring {
-    target: Target,
+pub struct Pouring {
+    pub target: Target,
     poured: Arc<AtomicUsize>,
     stopped: Arc<AtomicUsize>,
 }
 
 impl Pouring {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let (poured, stopped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let (count, ends) = (Arc::clone(&poured), Arc::clone(&stopped));
         let target = Target::speaking(move |received, stream| {

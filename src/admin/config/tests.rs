@@ -258,6 +258,7 @@ fn full() -> Config {
     Config {
         admin: Admin { address: "127.0.0.1:9901".parse().unwrap(), token: Some(hidden()) },
         threads: Some(2),
+        memory_limit: Some(1 << 30),
         state_directory: Some("/var/lib/portcullis".into()),
         session_keys: vec![hidden()],
         startup_wait: Duration::from_secs(30),

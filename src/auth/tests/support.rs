@@ -205,6 +205,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
     Config {
         admin: Admin { address: ([127, 0, 0, 1], 9901).into(), token: None },
         threads: None,
+        memory_limit: None,
         state_directory: None,
         session_keys: vec![],
         startup_wait: Duration::from_secs(30),

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use super::super::watch::Timing;
 use super::super::{
     ConnectionFacts, ConnectionStats, Drain, ListenerHandle, ListenerService, ListenerSettings,
-    OpenStream, bind, prepare,
+    MemoryLimit, OpenStream, bind, prepare,
 };
 
 /// Long enough for a loaded machine; a test that waits so long has failed.
@@ -136,7 +136,8 @@ impl Gateway {
         proxy.handle_init_modules();
         prepare(&mut proxy);
         let budget = budget.unwrap_or(1000);
-        let mut service = ListenerService::with_timing(Arc::new(proxy), budget, timing);
+        let mut service =
+            ListenerService::with_timing(Arc::new(proxy), budget, MemoryLimit::NONE, timing);
         let bound = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = bound.address();
         let handle = service.add(bound, settings);
