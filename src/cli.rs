@@ -4,6 +4,7 @@
 
 pub mod check;
 mod demo;
+mod import;
 mod run;
 pub mod schema;
 pub mod token;
@@ -88,6 +89,9 @@ enum Command {
     /// Run the file's development user pool, its targets and the gateway in one process
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(FileArgs),
+    /// Make a routes.yaml of what guards a service today
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Run only the development user pool of routes.yaml
     #[command(after_help = USER_POOL_EXAMPLES)]
     UserPool(user_pool::UserPoolArgs),
@@ -129,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args.file),
         Command::Check(args) => check(&args),
         Command::Schema => exit_code(schema::run(&mut io::stdout().lock())),
+        Command::Import(command) => run_import(&command),
         Command::UserPool(args) => run_user_pool(&args),
         Command::Token(args) => run_token(&args),
     };
@@ -151,6 +156,16 @@ fn check(args: &CheckArgs) -> u8 {
         findings
     };
     exit_code(check::run(&args.file.file, options, lints, out))
+}
+
+fn run_import(command: &import::ImportCommand) -> u8 {
+    match import::run(command) {
+        Ok(told) => {
+            let _ = writeln!(io::stderr(), "{told}");
+            0
+        }
+        Err(why) => fail(&why),
+    }
 }
 
 fn run_user_pool(args: &user_pool::UserPoolArgs) -> u8 {

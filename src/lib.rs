@@ -17,6 +17,7 @@ pub mod connection;
 pub mod engine;
 pub mod fetch;
 pub mod http;
+pub mod import;
 pub mod proxy;
 pub mod routing;
 pub mod session;

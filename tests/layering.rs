@@ -21,6 +21,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("stickiness", 3, &[]),
     ("snapshot", 4, &[]),
     ("check", 4, &[]),
+    ("import", 4, &[]),
     ("engine", 5, &[]),
     ("connection", 6, &[]),
     ("proxy", 6, &["connection", "fetch"]),
