@@ -9,10 +9,12 @@ mod challenge;
 mod grpc;
 mod page;
 mod refusal;
+mod style;
 
 pub use challenge::{Challenge, challenge};
 pub use page::{error_page, reason_phrase};
 pub use refusal::Refusal;
+pub use style::Style;
 
 use std::time::Duration;
 
@@ -20,10 +22,10 @@ use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERV
 use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use crate::config::model::FixedResponse;
+use crate::config::model::{FixedResponse, ServerHeader};
 
-/// `Server` of what we say ourselves. ALB says `awselb/2.0`; we do not pretend to be it.
-const SERVER_NAME: HeaderValue = HeaderValue::from_static("portcullis");
+/// `Server` of what we say ourselves, unless the listener's [`Style`] has another word.
+const SERVER_NAME: HeaderValue = HeaderValue::from_static(ServerHeader::DEFAULT);
 
 /// An answer of ours: no connection handling, no `Date`.
 #[derive(Debug, Clone, PartialEq, Eq)]

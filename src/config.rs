@@ -16,6 +16,7 @@ mod mutual_authentication;
 mod raw;
 pub mod regex;
 mod report;
+mod response_headers;
 mod restart;
 pub mod schema;
 mod secret;

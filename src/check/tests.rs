@@ -39,6 +39,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
             trusted_proxies: TrustedProxies::default(),
             proxy_protocol: None,
             request_headers: RequestHeaders::default(),
+            response_headers: ResponseHeaders::default(),
             idle_timeout: minute,
             client_keep_alive: minute,
             head_timeout: minute,

@@ -6,6 +6,7 @@
 mod development;
 mod forwarding;
 mod listener;
+mod response_headers;
 mod rule;
 mod stickiness;
 mod target_group;
@@ -20,6 +21,7 @@ use super::units::{DurationText, SizeText};
 pub(super) use development::*;
 pub(super) use forwarding::*;
 pub(super) use listener::*;
+pub(super) use response_headers::*;
 pub(super) use rule::*;
 pub(super) use stickiness::*;
 pub(super) use target_group::*;

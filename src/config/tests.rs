@@ -4,6 +4,7 @@ mod hostile;
 mod meaning;
 mod mistakes;
 mod rendering;
+mod response_headers;
 mod surroundings;
 
 use super::diagnostics::Diagnostic;

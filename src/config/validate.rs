@@ -18,6 +18,7 @@ mod identity_assertion;
 mod listener;
 mod listener_tls;
 mod pattern;
+mod response_headers;
 mod rule;
 mod session;
 mod stickiness;

@@ -38,6 +38,7 @@ mod pools;
 mod proxy_protocol;
 mod reload;
 mod request_headers;
+mod response_headers;
 mod samples;
 mod security_policies;
 mod shutdown;

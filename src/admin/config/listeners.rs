@@ -7,7 +7,8 @@ use super::{Names, path, seconds};
 use crate::config::model::{
     Action, CertificateFiles, ClientHeader, Conditions, FixedResponse, Forward, HeaderCondition,
     Listener, ListenerTls, Located, MutualAuthentication, MutualMode, PathPolicy, ProxyProtocol,
-    QueryParameter, Redirect, Regex, RequestHeaders, Rule, TlsHeaders, TrustStore, WeightedGroup,
+    QueryParameter, Redirect, Regex, RequestHeaders, ResponseHeaders, Rule, ServerHeader,
+    TlsHeaders, TrustStore, WeightedGroup,
 };
 use crate::http::TrustedProxies;
 use crate::http::forwarded::ForwardedFor;
@@ -22,6 +23,7 @@ pub(super) fn listener(listener: &Listener, names: &Names<'_>) -> Value {
         trusted_proxies,
         proxy_protocol,
         request_headers,
+        response_headers,
         idle_timeout,
         client_keep_alive,
         head_timeout,
@@ -45,6 +47,7 @@ pub(super) fn listener(listener: &Listener, names: &Names<'_>) -> Value {
         "preserve_host_header": preserve_host,
         "drop_invalid_header_fields": drop_invalid,
         "tls_headers": tls_headers.as_ref().map(self::tls_headers),
+        "response_headers": self::response_headers(response_headers),
         "idle_timeout": seconds(*idle_timeout),
         "client_keep_alive": seconds(*client_keep_alive),
         "head_timeout": seconds(*head_timeout),
@@ -80,6 +83,21 @@ fn forwarded_for(policy: ForwardedFor) -> Value {
 fn tls_headers(names: &TlsHeaders) -> Value {
     let TlsHeaders { version, cipher_suite } = names;
     json!({ "version": &**version, "cipher_suite": &**cipher_suite })
+}
+
+fn response_headers(headers: &ResponseHeaders) -> Value {
+    let ResponseHeaders { server: ServerHeader { value, remove_from_targets }, added } = headers;
+    let mut shown = serde_json::Map::new();
+    let server = json!({
+        "enabled": value.is_some(),
+        "value": value,
+        "remove_from_targets": remove_from_targets,
+    });
+    shown.insert("server".to_owned(), server);
+    for (header, value) in added {
+        shown.insert(header.key().to_owned(), json!(value));
+    }
+    Value::Object(shown)
 }
 
 /// Paths of files only; what is in them is not in the model.

@@ -219,6 +219,10 @@ fn listener() -> Listener {
                 cipher_suite: "x-amzn-tls-cipher-suite".into(),
             }),
         },
+        response_headers: ResponseHeaders {
+            added: vec![(AddedHeader::FrameOptions, "DENY".to_owned())],
+            ..ResponseHeaders::default()
+        },
         idle_timeout: Duration::from_secs(60),
         client_keep_alive: Duration::from_secs(3600),
         head_timeout: Duration::from_secs(10),

@@ -11,6 +11,9 @@ use super::super::facts::{Stage, add};
 use super::super::head::{self, Body, Framing, MAX_HEAD, MAX_REQUEST_LINE, Outcome, Refusal};
 use super::{Guarded, MAX_LINGER};
 
+/// How a request begins whose answer has no body.
+const HEAD: &[u8] = b"HEAD ";
+
 /// How far the client's bytes have been handed over.
 pub(super) struct Reading {
     pub(super) at: At,
@@ -164,8 +167,9 @@ impl Guarded {
                 }
                 Outcome::Partial => {}
                 Outcome::Refused(refusal) => {
+                    let is_head = got.starts_with(HEAD);
                     buf.set_filled(before);
-                    self.refuse(refusal);
+                    self.refuse(refusal, is_head);
                     return Poll::Ready(None);
                 }
             },
@@ -192,7 +196,7 @@ impl Guarded {
         let before = buf.filled().len();
         let Poll::Ready(read) = self.poll_raw(cx, buf) else {
             if self.facts.life.is_expired() {
-                self.refuse(Refusal::TooSlow);
+                self.refuse_held(Refusal::TooSlow);
                 return Poll::Ready(Ok(()));
             }
             return Poll::Pending;
@@ -232,15 +236,15 @@ impl Guarded {
                 _ => reading.judge_partial(),
             };
             if let Err(refusal) = judged {
-                self.refuse(refusal);
+                self.refuse_held(refusal);
             }
             return;
         };
         reading.ahead = reading.held.split_off(end);
         match head::read(&reading.held) {
             Outcome::Complete(_, framing) => reading.at = At::Giving(0, framing),
-            Outcome::Partial => self.refuse(Refusal::Control),
-            Outcome::Refused(refusal) => self.refuse(refusal),
+            Outcome::Partial => self.refuse_held(Refusal::Control),
+            Outcome::Refused(refusal) => self.refuse_held(refusal),
         }
     }
 
@@ -262,7 +266,7 @@ impl Guarded {
         life.began.store(false, Relaxed);
         life.enter(Stage::Serving, self.book.now());
         add(&life.requests, 1);
-        self.writing.expect_answer(framing.upgrade);
+        self.writing.expect_answer(framing);
         self.reading.at = match framing.body {
             Body::Absent => At::Done,
             Body::Length(length) => {
@@ -276,13 +280,17 @@ impl Guarded {
         };
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
+    fn refuse_held(&mut self, refusal: Refusal) {
+        self.refuse(refusal, self.reading.held.starts_with(HEAD));
+    }
+
+    fn refuse(&mut self, refusal: Refusal, is_head: bool) {
         let facts = &self.facts;
         self.book.stats.refused(self.book.now(), facts.source, facts.listener, refusal);
         facts.life.enter(Stage::Linger, self.book.now());
         self.reading.held = Vec::new();
         self.reading.ahead = Vec::new();
-        self.writing.put_refusal(refusal.status());
+        self.say_last(refusal.status(), is_head);
         self.reading.at = At::Refusing(refusal);
     }
 
