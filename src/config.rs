@@ -10,6 +10,7 @@ mod short_and_long;
 mod certificate;
 mod decode;
 pub mod diagnostics;
+mod error_page;
 mod field;
 pub mod model;
 mod mutual_authentication;

@@ -190,7 +190,7 @@ impl Listener {
             tls_headers: listener.request_headers.tls.as_ref().and_then(tls_headers),
             forwarded_proto: forwarded_proto(scheme),
             forwarded_port: forwarded_port(listener.address.port()),
-            style: Style::compile(&listener.response_headers),
+            style: Style::compile(&listener.response_headers, &listener.error_pages),
         }
     }
 }

@@ -3,8 +3,9 @@
 use ::http::header::{CONNECTION, DATE, SERVER};
 use ::http::{HeaderName, HeaderValue};
 
-use super::Answer;
-use crate::config::model::ResponseHeaders;
+use super::custom_page::CustomPages;
+use super::{Answer, Caller};
+use crate::config::model::{ErrorPages, ResponseHeaders};
 
 /// What a listener does to answers; made once for a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,18 +16,20 @@ pub struct Style {
     removes_server: bool,
     /// Said on every answer, ours or a target's, in place of what that says.
     added: Vec<(HeaderName, HeaderValue)>,
+    /// In place of ALB's.
+    pages: CustomPages,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self::compile(&ResponseHeaders::default())
+        Self::compile(&ResponseHeaders::default(), &ErrorPages::default())
     }
 }
 
 impl Style {
     /// What the file says of a listener. It was checked: these are names and values.
     #[must_use]
-    pub fn compile(headers: &ResponseHeaders) -> Self {
+    pub fn compile(headers: &ResponseHeaders, pages: &ErrorPages) -> Self {
         let value = |text: &str| HeaderValue::from_str(text).ok();
         let added = headers.added.iter().filter_map(|(header, text)| {
             Some((HeaderName::from_static(header.name()), value(text)?))
@@ -35,6 +38,7 @@ impl Style {
             server: headers.server.value.as_deref().and_then(value),
             removes_server: headers.server.remove_from_targets,
             added: added.collect(),
+            pages: CustomPages::compile(pages),
         }
     }
 
@@ -50,9 +54,10 @@ impl Style {
         self.removes_server
     }
 
-    /// An answer of ours as this listener gives it.
+    /// An answer of ours as this listener gives it to this caller, in answer to a request of this name.
     #[must_use]
-    pub fn dress(&self, mut answer: Answer) -> Answer {
+    pub fn dress(&self, mut answer: Answer, caller: Caller, request_id: &str) -> Answer {
+        self.pages.put_into(&mut answer, caller, request_id);
         match &self.server {
             Some(ours) => {
                 for (_, value) in answer.headers.iter_mut().filter(|(name, _)| *name == SERVER) {
@@ -96,16 +101,17 @@ mod tests {
     use crate::config::model::{AddedHeader, ServerHeader};
 
     fn style(server: Option<&str>, added: &[(AddedHeader, &str)]) -> Style {
-        Style::compile(&ResponseHeaders {
+        let headers = ResponseHeaders {
             server: ServerHeader { value: server.map(str::to_owned), remove_from_targets: false },
             added: added.iter().map(|(header, text)| (*header, (*text).to_owned())).collect(),
-        })
+        };
+        Style::compile(&headers, &ErrorPages::default())
     }
 
     #[test]
     fn our_answers_say_who_answers_as_the_listener_wants_it() {
         let said = |style: Style| {
-            let answer = style.dress(Answer::page(404));
+            let answer = style.dress(Answer::page(404), Caller::default(), "");
             answer.header(&SERVER).map(|value| value.to_str().unwrap().to_owned())
         };
         assert_eq!(said(Style::default()).as_deref(), Some("portcullis"));
@@ -117,7 +123,11 @@ mod tests {
     fn what_is_added_stands_once() {
         let name = HeaderName::from_static("x-frame-options");
         let answer = Answer::page(404).with(name.clone(), HeaderValue::from_static("other"));
-        let dressed = style(None, &[(AddedHeader::FrameOptions, "DENY")]).dress(answer);
+        let dressed = style(None, &[(AddedHeader::FrameOptions, "DENY")]).dress(
+            answer,
+            Caller::default(),
+            "",
+        );
         let values: Vec<_> = dressed.headers.iter().filter(|(own, _)| *own == name).collect();
         assert_eq!(values, [&(name, HeaderValue::from_static("DENY"))]);
     }
@@ -125,7 +135,8 @@ mod tests {
     #[test]
     fn last_words_are_a_whole_answer_after_which_nothing_comes() {
         let date = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");
-        let words = Style::default().dress(Answer::page(408)).to_last_words(&date);
+        let words =
+            Style::default().dress(Answer::page(408), Caller::default(), "").to_last_words(&date);
         let text = String::from_utf8(words).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert_eq!(

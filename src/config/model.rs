@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostics::Span;
+pub use super::error_page::{ErrorPage, ErrorPages, PageFor};
 pub use super::mutual_authentication::{
     ClientHeader, ClientHeaderNames, MutualAuthentication, MutualMode, TrustStore,
 };
@@ -499,6 +500,8 @@ pub struct Listener {
     pub request_headers: RequestHeaders,
     /// What every answer bears.
     pub response_headers: ResponseHeaders,
+    /// What its own answers show, with the file's pages where it has none.
+    pub error_pages: ErrorPages,
     /// Longest silence on a client connection. Default 60 s.
     pub idle_timeout: Duration,
     /// Age after which a client connection takes one more request. Default 3600 s.

@@ -1,4 +1,5 @@
 mod balancing;
+mod error_pages;
 mod forwarding;
 mod hostile;
 mod meaning;

@@ -124,7 +124,7 @@ impl ListenerSettings {
             max_http2_requests: listener.max_http2_requests,
             proxy_protocol: listener.proxy_protocol,
             trusted_proxies: listener.trusted_proxies.clone(),
-            style: Arc::new(Style::compile(&listener.response_headers)),
+            style: Arc::new(Style::compile(&listener.response_headers, &listener.error_pages)),
         }
     }
 }

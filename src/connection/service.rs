@@ -26,7 +26,7 @@ use super::listener::{BoundListener, ListenerHandle, ListenerSettings};
 use super::newcomer::Newcomer;
 use super::stats::ConnectionStats;
 use super::watch::{Book, Drain, Place, Timing};
-use crate::answer::{Answer, Style};
+use crate::answer::{Answer, Caller, Style};
 use crate::telemetry::connection_log::ConnectionLog;
 
 /// How long to wait when the system has no descriptor or memory for a connection.
@@ -265,7 +265,7 @@ where
 /// Answered, as well as one write does it, where `max_connections` are open.
 fn busy(style: &Style) -> Vec<u8> {
     let answer = Answer::page(503).with(RETRY_AFTER, HeaderValue::from_static("1"));
-    style.dress(answer).to_last_words(&date::get_cached_date())
+    style.dress(answer, Caller::default(), "").to_last_words(&date::get_cached_date())
 }
 
 /// Has the kernel drop what opens a connection (SYN) to this socket. What completes one that was

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ::http::header::{
-    CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, SERVER, SET_COOKIE, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, PROXY_AUTHENTICATE, SERVER, SET_COOKIE,
+    TRANSFER_ENCODING,
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::protocols::http::ServerSession;
@@ -14,7 +15,7 @@ use pingora_proxy::Session;
 
 use super::context::Context;
 use super::{Gateway, verdict};
-use crate::answer::{Answer, Style};
+use crate::answer::{Answer, Caller, Style};
 use crate::clock;
 use crate::connection::ConnectionFacts;
 use crate::http::limits::MAX_HEADERS;
@@ -34,9 +35,13 @@ pub(super) async fn send(
     answer: Answer,
     close: bool,
 ) -> Result<()> {
-    let answer = match style(context) {
-        Some(style) => style.dress(answer),
-        None => answer,
+    let answer = match (style(context), &context.begun) {
+        (Some(style), Some(begun)) => {
+            let header = session.req_header();
+            let caller = Caller::of(header.method.as_str(), header.headers.get(CONTENT_TYPE));
+            style.dress(answer, caller, begun.id.as_str())
+        }
+        _ => answer,
     };
     let closing = close
         || ConnectionFacts::of(session).is_some_and(ConnectionFacts::is_closing)

@@ -18,6 +18,7 @@ mod conditions;
 mod connection_log;
 mod dead_targets;
 mod deregistration;
+mod error_pages;
 mod exhaustion;
 mod forwarding;
 mod grpc;

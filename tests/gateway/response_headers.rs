@@ -48,7 +48,7 @@ fn file(issuer: &Issuer, target: &Target, keys: &str) -> String {
          default_action: {{ fixed_response: {{ status_code: 404 }} }}\n",
         pool = issuer.pool("customers"),
         target = target.address(),
-        dead = SocketAddr::from(([127, 0, 0, 1], Issuer::free_port())),
+        dead = SocketAddr::from(([127, 0, 0, 99], 1)),
     )
 }
 

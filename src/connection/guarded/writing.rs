@@ -119,7 +119,10 @@ impl Guarded {
     /// Puts a page of ours in the way of whatever the engine would say, as the listener words it.
     pub(super) fn say_last(&mut self, status: u16, is_head: bool) {
         let caller = Caller { is_head, is_grpc: false };
-        let answer = self.facts.settings.style.dress(Page::page(status).for_caller(caller));
+        let page = Page::page(status).for_caller(caller);
+        // The request has no name of its own yet.
+        let id = self.facts.id.as_str();
+        let answer = self.facts.settings.style.dress(page, caller, id);
         self.writing.put_last_words(&answer);
     }
 
