@@ -6,13 +6,16 @@
 //! Gateway differ in body and status and will stand beside it.
 
 mod challenge;
+mod custom_page;
 mod grpc;
 mod page;
 mod refusal;
+mod style;
 
 pub use challenge::{Challenge, challenge};
 pub use page::{error_page, reason_phrase};
 pub use refusal::Refusal;
+pub use style::Style;
 
 use std::time::Duration;
 
@@ -20,10 +23,10 @@ use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERV
 use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use crate::config::model::FixedResponse;
+use crate::config::model::{FixedResponse, ServerHeader};
 
-/// `Server` of what we say ourselves. ALB says `awselb/2.0`; we do not pretend to be it.
-const SERVER_NAME: HeaderValue = HeaderValue::from_static("portcullis");
+/// `Server` of what we say ourselves, unless the listener's [`Style`] has another word.
+const SERVER_NAME: HeaderValue = HeaderValue::from_static(ServerHeader::DEFAULT);
 
 /// An answer of ours: no connection handling, no `Date`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct Answer {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Empty for HEAD, though `content-length` is that of GET.
     pub body: Bytes,
+    /// Whether its body may give way to the listener's page for its status.
+    is_replaceable: bool,
 }
 
 /// What about the caller shapes an answer.
@@ -64,13 +69,14 @@ impl Answer {
             headers.push((CONTENT_TYPE, content_type));
             headers.push((CONTENT_LENGTH, HeaderValue::from(body.len())));
         }
-        Self { status, headers, body }
+        Self { status, headers, body, is_replaceable: false }
     }
 
     /// A page of ours for a status, in ALB's shape (alb.md 14.2).
     #[must_use]
     pub fn page(status: u16) -> Self {
-        Self::new(status, page::CONTENT_TYPE_HTML, error_page(status))
+        let answer = Self::new(status, page::CONTENT_TYPE_HTML, error_page(status));
+        Self { is_replaceable: true, ..answer }
     }
 
     /// A `fixed_response` action.
@@ -79,7 +85,9 @@ impl Answer {
         let content_type = HeaderValue::from_str(&response.content_type)
             .unwrap_or_else(|_| HeaderValue::from_static("text/plain"));
         let body = Bytes::copy_from_slice(response.message_body.as_bytes());
-        Self::new(response.status_code, content_type, body)
+        // A rule that says a status and no more leaves open what is shown.
+        let is_replaceable = body.is_empty();
+        Self { is_replaceable, ..Self::new(response.status_code, content_type, body) }
     }
 
     /// A `redirect` action to a location made by [`crate::routing::redirect`].

@@ -132,6 +132,7 @@ impl ProxyHttp for Gateway {
         if let Some(begun) = &context.begun {
             begun.snapshot.owned.remove_from(trailers);
         }
+        respond::undress(trailers, context);
         Ok(None)
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use crate::answer::{Answer, Refusal};
+use crate::answer::{Answer, Refusal, Style};
 use crate::assertion::Asserter;
 use crate::auth::{self, Authorizers, CompiledValidation};
 use crate::config::model::{self, ClientHeader, Config, Forward, Name, Redirect};
@@ -81,6 +81,8 @@ pub struct Listener {
     pub forwarded_proto: HeaderValue,
     /// The same for the port.
     pub forwarded_port: HeaderValue,
+    /// What it does to every answer.
+    pub style: Style,
 }
 
 /// One rule, ready for requests.
@@ -188,6 +190,7 @@ impl Listener {
             tls_headers: listener.request_headers.tls.as_ref().and_then(tls_headers),
             forwarded_proto: forwarded_proto(scheme),
             forwarded_port: forwarded_port(listener.address.port()),
+            style: Style::compile(&listener.response_headers, &listener.error_pages),
         }
     }
 }

@@ -40,6 +40,8 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
             trusted_proxies: TrustedProxies::default(),
             proxy_protocol: None,
             request_headers: RequestHeaders::default(),
+            response_headers: ResponseHeaders::default(),
+            error_pages: ErrorPages::default(),
             idle_timeout: minute,
             client_keep_alive: minute,
             head_timeout: minute,

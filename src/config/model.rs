@@ -12,10 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostics::Span;
+pub use super::error_page::{ErrorPage, ErrorPages, PageFor};
 pub use super::mutual_authentication::{
     ClientHeader, ClientHeaderNames, MutualAuthentication, MutualMode, TrustStore,
 };
 pub use super::regex::Regex;
+pub use super::response_headers::{AddedHeader, ResponseHeaders, ServerHeader};
 pub use super::security_policy::SecurityPolicy;
 use super::signing_key::SigningKey;
 pub use crate::http::PathPolicy;
@@ -498,6 +500,10 @@ pub struct Listener {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// What becomes of the headers of a request.
     pub request_headers: RequestHeaders,
+    /// What every answer bears.
+    pub response_headers: ResponseHeaders,
+    /// What its own answers show, with the file's pages where it has none.
+    pub error_pages: ErrorPages,
     /// Longest silence on a client connection. Default 60 s.
     pub idle_timeout: Duration,
     /// Age after which a client connection takes one more request. Default 3600 s.

@@ -4,8 +4,10 @@
 //! types, so they speak to whoever writes the file. Defaults and checks are in `validate`.
 
 mod development;
+mod error_page;
 mod forwarding;
 mod listener;
+mod response_headers;
 mod rule;
 mod stickiness;
 mod target_group;
@@ -18,8 +20,10 @@ use super::field::{Field, List, Table};
 use super::units::{DurationText, SizeText};
 
 pub(super) use development::*;
+pub(super) use error_page::*;
 pub(super) use forwarding::*;
 pub(super) use listener::*;
+pub(super) use response_headers::*;
 pub(super) use rule::*;
 pub(super) use stickiness::*;
 pub(super) use target_group::*;
@@ -70,6 +74,9 @@ pub(super) struct File {
     pub(super) user_pools: Field<Table<UserPool>>,
     /// Backends that serve the same thing, by the name that rules use.
     pub(super) target_groups: Field<Table<TargetGroup>>,
+    /// What our own answers show in place of ALB's pages, by status (`404`) or class (`4xx`, `5xx`).
+    /// A listener may have its own. gRPC callers never get one.
+    pub(super) error_pages: Field<Table<ErrorPage>>,
     /// Addresses and ports we accept on, each with its rules.
     pub(super) listeners: Field<Table<Listener>>,
     /// The embedded user pool for development, started by `portcullis demo` and
@@ -270,7 +277,7 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ("Listener" | "ListenerTls", "ssl_policy") => "it is called `tls.security_policy` here",
         ("ListenerTls", "client_authentication") => "it is called `mutual_authentication`",
         ("UserPool", "domain" | "client_id" | "client_secret" | "session_cookie_name") => POOL,
-        ("File", "apis" | "identity_pools" | "error_pages" | "rate_limits") => FILE,
+        ("File", "apis" | "identity_pools" | "rate_limits") => FILE,
         ("JwtValidation", "jwks_endpoint" | "issuer") => {
             return Some(
                 "name the issuer under `user_pools` and list it in `user_pools: [NAME]` here",

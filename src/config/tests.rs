@@ -1,9 +1,11 @@
 mod balancing;
+mod error_pages;
 mod forwarding;
 mod hostile;
 mod meaning;
 mod mistakes;
 mod rendering;
+mod response_headers;
 mod surroundings;
 
 use super::diagnostics::Diagnostic;

@@ -12,12 +12,14 @@ mod chain;
 mod claims;
 mod condition;
 mod development;
+mod error_page;
 mod forwarding;
 mod header;
 mod identity_assertion;
 mod listener;
 mod listener_tls;
 mod pattern;
+mod response_headers;
 mod rule;
 mod session;
 mod stickiness;
@@ -83,12 +85,14 @@ pub(super) fn validate(
         .iter()
         .map(|group| group.as_ref().and_then(|group| group.stickiness.clone()))
         .collect();
+    let error_pages = judge.error_pages(&raw.error_pages);
     let mut scene = Scene {
         pools: &mut pools,
         groups: &mut groups,
         profiles,
         stickiness,
         claim_headers: claim_headers.clone(),
+        error_pages,
     };
     let (listeners, owned) = judge.listeners(raw.listeners, &mut scene);
     let development =
@@ -156,6 +160,8 @@ struct Scene<'a> {
     stickiness: Vec<Option<Stickiness>>,
     /// The file's claim headers.
     claim_headers: std::sync::Arc<[super::model::ClaimHeader]>,
+    /// The file's pages.
+    error_pages: super::model::ErrorPages,
 }
 
 /// Collects what is wrong.

@@ -82,7 +82,7 @@ impl Gateway {
             }
             Step::Answer { answer, close } => {
                 let (answer, close) = (answer.clone(), *close);
-                super::respond::send(session, &answer, close).await?;
+                super::respond::send(session, context, answer, close).await?;
                 Ok(true)
             }
             Step::Wait(_) => {

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use super::claims::{claim_headers, jwt_validation};
 use super::{Names, path, seconds};
 use crate::config::model::{
-    Action, CertificateFiles, ClientHeader, Conditions, FixedResponse, Forward, HeaderCondition,
-    Listener, ListenerTls, Located, MutualAuthentication, MutualMode, PathPolicy, ProxyProtocol,
-    QueryParameter, Redirect, Regex, RequestHeaders, Rule, TlsHeaders, TrustStore, WeightedGroup,
+    Action, CertificateFiles, ClientHeader, Conditions, ErrorPage, ErrorPages, FixedResponse,
+    Forward, HeaderCondition, Listener, ListenerTls, Located, MutualAuthentication, MutualMode,
+    PageFor, PathPolicy, ProxyProtocol, QueryParameter, Redirect, Regex, RequestHeaders,
+    ResponseHeaders, Rule, ServerHeader, TlsHeaders, TrustStore, WeightedGroup,
 };
 use crate::http::TrustedProxies;
 use crate::http::forwarded::ForwardedFor;
@@ -22,6 +23,8 @@ pub(super) fn listener(listener: &Listener, names: &Names<'_>) -> Value {
         trusted_proxies,
         proxy_protocol,
         request_headers,
+        response_headers,
+        error_pages,
         idle_timeout,
         client_keep_alive,
         head_timeout,
@@ -46,6 +49,8 @@ pub(super) fn listener(listener: &Listener, names: &Names<'_>) -> Value {
         "preserve_host_header": preserve_host,
         "drop_invalid_header_fields": drop_invalid,
         "tls_headers": tls_headers.as_ref().map(self::tls_headers),
+        "response_headers": self::response_headers(response_headers),
+        "error_pages": self::error_pages(error_pages),
         "idle_timeout": seconds(*idle_timeout),
         "client_keep_alive": seconds(*client_keep_alive),
         "head_timeout": seconds(*head_timeout),
@@ -82,6 +87,39 @@ fn forwarded_for(policy: ForwardedFor) -> Value {
 fn tls_headers(names: &TlsHeaders) -> Value {
     let TlsHeaders { version, cipher_suite } = names;
     json!({ "version": &**version, "cipher_suite": &**cipher_suite })
+}
+
+fn response_headers(headers: &ResponseHeaders) -> Value {
+    let ResponseHeaders { server: ServerHeader { value, remove_from_targets }, added } = headers;
+    let mut shown = serde_json::Map::new();
+    let server = json!({
+        "enabled": value.is_some(),
+        "value": value,
+        "remove_from_targets": remove_from_targets,
+    });
+    shown.insert("server".to_owned(), server);
+    for (header, value) in added {
+        shown.insert(header.key().to_owned(), json!(value));
+    }
+    Value::Object(shown)
+}
+
+/// Without their texts, which may be long.
+fn error_pages(pages: &ErrorPages) -> Value {
+    let pages = pages.iter().map(|(target, page)| {
+        let ErrorPage { content_type, body, file } = page;
+        let target = match target {
+            PageFor::Status(status) => status.to_string(),
+            PageFor::Class(class) => format!("{class}xx"),
+        };
+        let shown = json!({
+            "content_type": content_type,
+            "bytes": body.len(),
+            "file": file.as_deref().map(path),
+        });
+        (target, shown)
+    });
+    Value::Object(pages.collect())
 }
 
 /// Paths of files only; what is in them is not in the model.

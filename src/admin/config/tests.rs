@@ -219,6 +219,19 @@ fn listener() -> Listener {
                 cipher_suite: "x-amzn-tls-cipher-suite".into(),
             }),
         },
+        response_headers: ResponseHeaders {
+            added: vec![(AddedHeader::FrameOptions, "DENY".to_owned())],
+            ..ResponseHeaders::default()
+        },
+        error_pages: std::iter::once((
+            PageFor::Status(503),
+            ErrorPage {
+                content_type: "text/html".to_owned(),
+                body: "<h1>soon</h1>".to_owned(),
+                file: Some("pages/503.html".into()),
+            },
+        ))
+        .collect(),
         idle_timeout: Duration::from_secs(60),
         client_keep_alive: Duration::from_secs(3600),
         head_timeout: Duration::from_secs(10),
