@@ -19,7 +19,10 @@ pub use style::Style;
 
 use std::time::Duration;
 
-use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERVER};
+use ::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION,
+    REFERRER_POLICY, SERVER,
+};
 use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
@@ -110,6 +113,14 @@ impl Answer {
         }
     }
 
+    /// A public key in PEM form, which never changes under its name.
+    #[must_use]
+    pub fn public_key(pem: Bytes) -> Self {
+        let content_type = HeaderValue::from_static("application/x-pem-file");
+        let keep = HeaderValue::from_static("public, max-age=86400");
+        Self::new(200, content_type, pem).with(CACHE_CONTROL, keep)
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -158,6 +169,26 @@ pub fn refuse(refusal: Refusal, caller: Caller) -> Answer {
         None => answer,
     };
     answer.for_caller(caller)
+}
+
+/// A page for who could not be signed in, with a way to try again. gRPC callers get a status.
+#[must_use]
+pub fn sign_in_failed(status: u16, retry: Option<&str>, caller: Caller) -> Answer {
+    if caller.is_grpc {
+        return grpc::answer(status, "not signed in");
+    }
+    let answer = match retry {
+        None => Answer::page(status),
+        Some(retry) => {
+            Answer::new(status, page::CONTENT_TYPE_HTML, page::retry_page(status, retry))
+                .with(
+                    CONTENT_SECURITY_POLICY,
+                    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+                )
+                .with(REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
+        }
+    };
+    answer.uncached().for_caller(caller)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod restart;
 pub mod schema;
 mod secret;
 mod security_policy;
+pub mod sign_in;
 pub mod signing_key;
 mod source;
 mod suggest;

@@ -21,6 +21,7 @@ pub mod import;
 pub mod proxy;
 pub mod routing;
 pub mod session;
+pub mod sign_in;
 pub mod snapshot;
 pub mod stickiness;
 pub mod telemetry;

@@ -19,6 +19,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("answer", 2, &[]),
     ("assertion", 3, &["auth"]),
     ("stickiness", 3, &[]),
+    ("sign_in", 3, &[]),
     ("snapshot", 4, &[]),
     ("check", 4, &[]),
     ("import", 4, &[]),

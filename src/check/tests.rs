@@ -26,6 +26,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         },
         connection_log: LogDestination::Off,
         identity_assertion: None,
+        oidc_data: crate::config::model::OidcData::default(),
         health_check_log: LogDestination::Off,
         claim_headers: Vec::new(),
         owned_headers: Vec::new(),
@@ -70,6 +71,7 @@ fn rule(line: usize, name: &str, paths: &[&str]) -> Rule {
         priority: 1,
         conditions: Conditions { path_pattern, ..Conditions::default() },
         authentication: None,
+        sign_in: None,
         public: false,
         action: Action::Forward(Forward {
             groups: vec![WeightedGroup { group: GroupIndex(0), weight: 1 }],

@@ -6,6 +6,7 @@ mod meaning;
 mod mistakes;
 mod rendering;
 mod response_headers;
+mod sign_in;
 mod surroundings;
 
 use super::diagnostics::Diagnostic;

@@ -2,6 +2,7 @@
 
 use crate::answer::Refusal;
 use crate::auth;
+use crate::sign_in::Outcome;
 
 /// A reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,6 +17,8 @@ pub enum Reason {
     FixedResponse,
     /// The gateway's own path for the keys of its identity assertions.
     IdentityKeys,
+    /// Somebody signs in or out, or must.
+    SignIn(Outcome),
     /// The credential did not do.
     Auth(auth::Reason),
     /// Something else was wrong.
@@ -34,19 +37,22 @@ impl Reason {
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
             Self::IdentityKeys => "identity_keys",
+            Self::SignIn(outcome) => outcome.as_str(),
             Self::Auth(reason) => reason.as_str(),
             Self::Refused(refusal) => refusal.as_str(),
             Self::ClientClosed => "client_closed",
         }
     }
 
-    /// The routing action that was taken; empty when none was.
+    /// The routing action that was taken, or the pre-routing one that answered; empty when none did.
     #[must_use]
     pub const fn action(self) -> &'static str {
         match self {
             Self::Authorized | Self::Public => "forward",
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
+            Self::SignIn(Outcome::SignedOut | Outcome::ForeignSignOut) => "sign_out",
+            Self::SignIn(_) => "authenticate",
             Self::IdentityKeys | Self::Auth(_) | Self::Refused(_) | Self::ClientClosed => "",
         }
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ::http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, PROXY_AUTHENTICATE, SERVER, SET_COOKIE,
-    TRANSFER_ENCODING,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, PROXY_AUTHENTICATE, SERVER,
+    SET_COOKIE, TRANSFER_ENCODING,
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::protocols::http::ServerSession;
@@ -101,6 +101,7 @@ impl Gateway {
         }
         if is_final {
             stick(response, context)?;
+            renew(response, context)?;
             dress(response, context)?;
         }
         if response.status == 101 {
@@ -125,6 +126,18 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// Puts a renewed session's cookies on a target's answer, which no cache may keep then.
+fn renew(response: &mut ResponseHeader, context: &Context) -> Result<()> {
+    let session = context.decision.as_ref().and_then(|decision| decision.session.as_ref());
+    let Some(session) = session.filter(|session| !session.cookies.is_empty()) else {
+        return Ok(());
+    };
+    for cookie in &session.cookies {
+        response.append_header(SET_COOKIE, cookie.clone())?;
+    }
+    response.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
 /// How the listener of this request wants answers dressed.

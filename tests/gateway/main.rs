@@ -44,6 +44,7 @@ mod response_headers;
 mod samples;
 mod security_policies;
 mod shutdown;
+mod sign_in;
 mod slow_clients;
 mod smuggling;
 mod spellings;

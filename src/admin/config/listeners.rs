@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::claims::{claim_headers, jwt_validation};
+use super::sign_in::{authenticate, sign_out};
 use super::{Names, path, seconds};
 use crate::config::model::{
     Action, CertificateFiles, ClientHeader, Conditions, ErrorPage, ErrorPages, FixedResponse,
@@ -184,6 +185,7 @@ fn rule(rule: &Rule, names: &Names<'_>) -> Value {
         priority,
         conditions,
         authentication,
+        sign_in,
         public,
         action,
         claim_headers: headers,
@@ -194,6 +196,7 @@ fn rule(rule: &Rule, names: &Names<'_>) -> Value {
         "priority": priority,
         "conditions": self::conditions(conditions),
         "jwt_validation": authentication.as_ref().map(|jwt| jwt_validation(jwt, names)),
+        "authenticate": sign_in.as_ref().map(|sign_in| authenticate(sign_in, names)),
         "public": public,
         "claim_headers": claim_headers(headers),
     });
@@ -271,6 +274,7 @@ fn action(action: &Action, names: &Names<'_>) -> (&'static str, Value) {
             });
             ("redirect", value)
         }
+        Action::SignOut(action) => ("sign_out", sign_out(action, names)),
         Action::FixedResponse(response) => {
             let FixedResponse { status_code, content_type, message_body } = response;
             let value = json!({

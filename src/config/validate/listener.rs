@@ -270,7 +270,7 @@ impl Judge<'_> {
 const LIMIT_SHORTEST: Duration = Duration::from_millis(10);
 
 fn own_headers(rule: &Rule, owned: &mut Vec<String>) {
-    if rule.authentication.is_some() {
+    if rule.authenticates() {
         for header in rule.claim_headers.iter() {
             if !owned.contains(&header.header) {
                 owned.push(header.header.clone());
