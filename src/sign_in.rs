@@ -95,3 +95,6 @@ impl SignIn {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
