@@ -122,9 +122,7 @@ fn cookies_are_for_tls_alone_and_go_beyond_the_site_only_where_a_script_came_fro
     let headers = |origin: Option<&'static str>| -> HeaderMap {
         let host = Some(("host", HOST));
         let fields = host.into_iter().chain(origin.map(|origin| ("origin", origin)));
-        fields
-            .map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v)))
-            .collect()
+        fields.map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
     };
     let cookie = |origin, scheme| {
         let reach = Reach::of(&headers(origin), scheme);
