@@ -19,6 +19,7 @@ pub mod regex;
 mod report;
 mod response_headers;
 mod restart;
+pub mod rewrite;
 pub mod schema;
 mod secret;
 mod security_policy;
