@@ -223,8 +223,10 @@ fn development(pool: &DevelopmentUserPool) -> Value {
 }
 
 fn development_client(client: &DevelopmentClient) -> Value {
-    let DevelopmentClient { client_id, client_secret, scopes, grants } = client;
+    let DevelopmentClient { client_id, client_secret, scopes, grants, callback_urls, logout_urls } =
+        client;
     let grant = |grant: &DevelopmentGrant| match grant {
+        DevelopmentGrant::AuthorizationCode => "authorization_code",
         DevelopmentGrant::ClientCredentials => "client_credentials",
         DevelopmentGrant::UserPassword => "user_password",
         DevelopmentGrant::RefreshToken => "refresh_token",
@@ -234,6 +236,8 @@ fn development_client(client: &DevelopmentClient) -> Value {
         "client_secret": secret(client_secret.as_ref()),
         "scopes": scopes,
         "grants": grants.iter().map(grant).collect::<Vec<_>>(),
+        "callback_urls": callback_urls,
+        "logout_urls": logout_urls,
     })
 }
 

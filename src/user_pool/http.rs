@@ -1,17 +1,21 @@
-//! The user pool on a socket: the well-known documents, the JSON API, the token endpoint, and what
-//! only a development pool has. Reads the clock and the system's randomness for the core.
+//! The user pool on a socket: the well-known documents, the JSON API, the sign-in pages, the token
+//! endpoint, and what only a development pool has. Reads the clock and the system's randomness for the core.
 //!
 //! Every answer carries request ids, every body is bounded, and nothing is answered for a `Host`
 //! other than loopback: a page that rebinds its name to 127.0.0.1 gets no token.
 
 mod api;
+mod cookies;
 mod development;
+mod hosted_ui;
 mod oauth;
+mod page;
 #[cfg(test)]
 mod tests;
 mod well_known;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +75,10 @@ impl Service {
     pub const fn pool(&self) -> &Arc<UserPool> {
         &self.pool
     }
+
+    fn address(&self) -> SocketAddr {
+        self.pool.address
+    }
 }
 
 /// Every path of the pool.
@@ -80,6 +88,9 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/{pool}/.well-known/openid-configuration", get(well_known::discovery));
     let public = Router::new()
         .merge(well_known)
+        .route("/oauth2/authorize", get(hosted_ui::authorize))
+        .route("/login", get(hosted_ui::login).post(hosted_ui::sign_in))
+        .route("/logout", get(hosted_ui::logout))
         .route("/", post(api::call).options(preflight))
         .route("/oauth2/token", post(oauth::token).options(preflight))
         .route("/oauth2/revoke", post(oauth::revoke).options(preflight))

@@ -16,7 +16,7 @@ use super::errors::{ApiError, PoolError};
 use super::random::{Randomness, uuid};
 use super::secrets::{is_same, secret_hash};
 use super::sessions::Session;
-use super::{REFRESH_TOKEN_VALIDITY, SIGN_IN_SCOPE, UserPool};
+use super::{REFRESH_TOKEN_VALIDITY, SIGN_IN_SCOPE, UserPool, shortened};
 use crate::clock::UnixMillis;
 use crate::config::model::{DevelopmentClient, DevelopmentGrant};
 
@@ -126,6 +126,16 @@ impl UserPool {
         access_token: &str,
         now: UnixMillis,
     ) -> Result<UserDescription, ApiError> {
+        self.bearer(access_token, SIGN_IN_SCOPE, now).map(|(user, _)| describe(user))
+    }
+
+    /// Whose living access token this is, and its scopes, of which `scope` must be one.
+    pub(super) fn bearer(
+        &self,
+        access_token: &str,
+        scope: &str,
+        now: UnixMillis,
+    ) -> Result<(&User, String), ApiError> {
         let claims = self.verify_access_token(access_token)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let expires = claims.get("exp").and_then(Value::as_u64).unwrap_or(0);
@@ -136,12 +146,13 @@ impl UserPool {
         if self.sessions.lock().is_revoked(origin_jti) {
             return Err(ApiError::AccessTokenRevoked);
         }
-        if !text("scope").unwrap_or_default().split(' ').any(|scope| scope == SIGN_IN_SCOPE) {
+        let scopes = text("scope").unwrap_or_default();
+        if !scopes.split(' ').any(|has| has == scope) {
             return Err(ApiError::AccessTokenScopes);
         }
         let username = text("username").ok_or(ApiError::AccessTokenInvalid)?;
         let (_, user) = self.directory.find_user(username).ok_or(ApiError::AccessTokenInvalid)?;
-        Ok(describe(user))
+        Ok((user, scopes.to_owned()))
     }
 
     /// `RevokeToken`: ends the session of a refresh token. A token that is unknown or already
@@ -208,20 +219,28 @@ impl UserPool {
         now: UnixMillis,
         random: &mut dyn Randomness,
     ) -> Result<(String, String), PoolError> {
-        let keys = self.keys();
-        let stamp = Stamp {
+        let (keys, jti) = (self.keys(), uuid(random)?);
+        let stamp = self.stamp(client, now, &jti);
+        let access = keys.access().sign(&claims::access(user, sign_in, stamp))?;
+        let jti = uuid(random)?;
+        let id = keys.id().sign(&claims::id(user, sign_in, Stamp { jti: &jti, ..stamp }))?;
+        Ok((access, id))
+    }
+
+    /// What a token that is made now says about itself.
+    pub(super) fn stamp<'a>(
+        &'a self,
+        client: &'a DevelopmentClient,
+        now: UnixMillis,
+        jti: &'a str,
+    ) -> Stamp<'a> {
+        Stamp {
             issuer: &self.issuer,
             client_id: &client.client_id,
             issued_at: now.seconds(),
             expires_at: now.plus(self.token_validity).seconds(),
-            jti: "",
-        };
-        let jti = uuid(random)?;
-        let access =
-            keys.access().sign(&claims::access(user, sign_in, Stamp { jti: &jti, ..stamp }))?;
-        let jti = uuid(random)?;
-        let id = keys.id().sign(&claims::id(user, sign_in, Stamp { jti: &jti, ..stamp }))?;
-        Ok((access, id))
+            jti,
+        }
     }
 
     fn api_client(&self, client_id: &str) -> Result<(ClientIndex, &DevelopmentClient), ApiError> {
@@ -249,7 +268,7 @@ impl UserPool {
         Ok(self.result(access_token, id_token, refresh_token))
     }
 
-    fn check_password(
+    pub(super) fn check_password(
         &self,
         username: &str,
         password: &str,
@@ -382,9 +401,4 @@ fn describe(user: &User) -> UserDescription {
     });
     user_attributes.extend(rest.map(|(name, value)| attribute(name, value)));
     UserDescription { username: user.username.clone(), user_attributes }
-}
-
-/// What a caller sent, cut so that an answer cannot be made arbitrarily long.
-fn shortened(text: &str) -> String {
-    text.chars().take(128).collect()
 }

@@ -4,13 +4,13 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::claims::SignIn;
 use super::directory::{ClientIndex, UserIndex};
 use super::random::{NoRandomness, Randomness};
+use super::secrets::{Digest, digest_of};
 use crate::clock::UnixMillis;
 
 /// How many refresh tokens live at once, and how many revoked sessions are remembered.
@@ -28,9 +28,6 @@ pub(super) struct Session {
     /// When the refresh token dies.
     pub(super) expires: UnixMillis,
 }
-
-/// Only digests are kept: what is in memory is of no use to who reads it.
-type Digest = [u8; 32];
 
 /// Sessions by refresh token.
 #[derive(Debug, Default)]
@@ -86,10 +83,4 @@ impl Sessions {
     pub(super) fn is_revoked(&self, origin_jti: &str) -> bool {
         self.revoked.contains(origin_jti)
     }
-}
-
-fn digest_of(token: &str) -> Digest {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-    bytes
 }

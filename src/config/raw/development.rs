@@ -42,6 +42,13 @@ pub(in crate::config) struct DevelopmentClient {
     /// What it may do.
     #[schemars(length(min = 1))]
     pub(in crate::config) grants: Field<List<DevelopmentGrant>>,
+    /// Where the sign-in page may send a browser with a code: each exactly as the application asks
+    /// for it. `https`, or `http` to this machine, or an application's own scheme.
+    #[schemars(example = &["http://localhost:8080/oauth2/idpresponse"])]
+    pub(in crate::config) callback_urls: Field<List<String>>,
+    /// Where `/logout` may send a browser, in the same form.
+    #[schemars(example = &["http://localhost:8080/"])]
+    pub(in crate::config) logout_urls: Field<List<String>>,
 }
 
 /// What a client may do.
@@ -49,6 +56,8 @@ pub(in crate::config) struct DevelopmentClient {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(in crate::config) enum DevelopmentGrant {
+    /// Sign-in on the pool's own page, and its code at `/oauth2/token`.
+    AuthorizationCode,
     /// `client_credentials` at `/oauth2/token`.
     ClientCredentials,
     /// `InitiateAuth` with `USER_PASSWORD_AUTH`.

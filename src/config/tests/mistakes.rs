@@ -324,6 +324,26 @@ fn mistakes_of_the_file_and_its_parts() {
             "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [client_credentials] } } }",
             "contradiction",
         ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [authorization_code], scopes: [openid] } } }",
+            "missing-key",
+        ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [authorization_code], callback_urls: [https://a.example/] } } }",
+            "contradiction",
+        ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [authorization_code], scopes: [openid], callback_urls: [http://a.example/] } } }",
+            "invalid-url",
+        ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [authorization_code], scopes: [openid], callback_urls: [] } } }",
+            "empty-list",
+        ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [user_password], logout_urls: [https://a.example/] } } }",
+            "contradiction",
+        ),
     ] {
         expect(&format!("# first line\n{text}\n"), &[(code, 2)]);
     }

@@ -112,11 +112,14 @@ impl Judge<'_> {
                 client.client_secret.given().and_then(|text| self.development_secret(text));
             let scopes = self.development_scopes(client, servers);
             let grants = self.development_grants(name, client, &scopes);
+            let (callback_urls, logout_urls) = self.browser_urls(name, client, &grants);
             clients.push(DevelopmentClient {
                 client_id: name.value.clone(),
                 client_secret,
                 scopes,
                 grants,
+                callback_urls,
+                logout_urls,
             });
         }
         clients
@@ -177,6 +180,13 @@ impl Judge<'_> {
                         self.report(Diagnostic::error("contradiction", grant.span, message));
                     }
                     DevelopmentGrant::ClientCredentials
+                }
+                raw::DevelopmentGrant::AuthorizationCode => {
+                    if scopes.is_empty() {
+                        let message = "`authorization_code` needs `scopes`, as in `[openid]`";
+                        self.report(Diagnostic::error("contradiction", grant.span, message));
+                    }
+                    DevelopmentGrant::AuthorizationCode
                 }
                 raw::DevelopmentGrant::UserPassword => DevelopmentGrant::UserPassword,
                 raw::DevelopmentGrant::RefreshToken => DevelopmentGrant::RefreshToken,
