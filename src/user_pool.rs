@@ -11,6 +11,7 @@
 
 mod attempts;
 mod authorization;
+mod bearer;
 mod browsers;
 mod claims;
 mod codes;

@@ -223,8 +223,16 @@ fn development(pool: &DevelopmentUserPool) -> Value {
 }
 
 fn development_client(client: &DevelopmentClient) -> Value {
-    let DevelopmentClient { client_id, client_secret, scopes, grants, callback_urls, logout_urls } =
-        client;
+    let DevelopmentClient {
+        client_id,
+        client_secret,
+        scopes,
+        grants,
+        callback_urls,
+        logout_urls,
+        refresh_token_rotation,
+    } = client;
+    let rotation = |grace| json!({ "retry_grace_period": seconds(grace) });
     let grant = |grant: &DevelopmentGrant| match grant {
         DevelopmentGrant::AuthorizationCode => "authorization_code",
         DevelopmentGrant::ClientCredentials => "client_credentials",
@@ -238,6 +246,7 @@ fn development_client(client: &DevelopmentClient) -> Value {
         "grants": grants.iter().map(grant).collect::<Vec<_>>(),
         "callback_urls": callback_urls,
         "logout_urls": logout_urls,
+        "refresh_token_rotation": refresh_token_rotation.map(rotation),
     })
 }
 

@@ -829,6 +829,8 @@ pub struct DevelopmentClient {
     pub callback_urls: Vec<String>,
     /// Where a signed-out browser may be sent; compared byte for byte.
     pub logout_urls: Vec<String>,
+    /// Present when each refresh gives a new refresh token: how long the old one still works.
+    pub refresh_token_rotation: Option<Duration>,
 }
 
 /// What a client of the embedded pool may do.

@@ -4,19 +4,23 @@
 //! A request whose client or redirect URI is not right is answered by a page, since its sender may
 //! be anybody; every other mistake goes back to the client's callback.
 
+mod demands;
+
 use std::sync::Arc;
 
+use self::demands::{
+    Prompt, challenge, max_age, prompt, requested_scope, require_code_flow, resource,
+};
 use super::browsers::Presence;
 use super::claims::SignIn;
 use super::codes::{Challenge, Grant};
-use super::directory::{ClientIndex, UserIndex, has_grant};
+use super::directory::{ClientIndex, UserIndex};
 use super::errors::{ApiError, OAuthError, PageError};
-use super::oauth::granted_scope;
 use super::parameters::Parameters;
 use super::random::Randomness;
 use super::{UserPool, shortened};
 use crate::clock::UnixMillis;
-use crate::config::model::{DevelopmentClient, DevelopmentGrant};
+use crate::config::model::DevelopmentClient;
 
 /// Why there is no sign-in.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,6 +49,7 @@ pub struct Authorization {
     /// Seconds since the password was typed, at most.
     max_age: Option<u64>,
     login_hint: Option<String>,
+    resource: Option<Arc<str>>,
 }
 
 impl Authorization {
@@ -77,15 +82,6 @@ pub struct SignedIn {
     pub location: String,
     /// What it is known by from now on.
     pub cookie: String,
-}
-
-/// `prompt`; `consent` is met, since nothing is asked for here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Prompt {
-    /// Only if it must be.
-    AsNeeded,
-    Never,
-    Always,
 }
 
 /// A registered callback, and the state that it gets back.
@@ -137,6 +133,7 @@ impl UserPool {
         let challenge = challenge(parameters).map_err(refused)?;
         let prompt = prompt(parameters).map_err(refused)?;
         let max_age = max_age(parameters).map_err(refused)?;
+        let resource = resource(parameters).map_err(refused)?;
         Ok(Authorization {
             client: client_index,
             callback,
@@ -146,6 +143,7 @@ impl UserPool {
             prompt,
             max_age,
             login_hint: parameters.get("login_hint").map(str::to_owned),
+            resource,
         })
     }
 
@@ -248,8 +246,9 @@ impl UserPool {
         since: UnixMillis,
         random: &mut dyn Randomness,
     ) -> Result<Grant, PageError> {
-        let sign_in = SignIn::begin(&request.scope, true, since.seconds(), random)
+        let mut sign_in = SignIn::begin(&request.scope, true, since.seconds(), random)
             .map_err(|_| PageError::Internal)?;
+        sign_in.resource.clone_from(&request.resource);
         Ok(Grant {
             client: request.client,
             user,
@@ -278,78 +277,4 @@ fn registered<'c>(
 ) -> Result<&'c str, PageError> {
     let found = urls.iter().find(|url| *url == given);
     found.map(String::as_str).ok_or_else(|| PageError::UrlMismatch { given: shortened(given), key })
-}
-
-fn require_code_flow(
-    client: &DevelopmentClient,
-    parameters: &Parameters,
-) -> Result<(), OAuthError> {
-    if parameters.has_repeated() {
-        return Err(OAuthError::InvalidRequest("a parameter stands twice"));
-    }
-    match parameters.get("response_type") {
-        Some("code") if has_grant(client, DevelopmentGrant::AuthorizationCode) => {}
-        // The implicit flow is no grant that a client here could have.
-        Some("code" | "token") => return Err(OAuthError::UnauthorizedClient),
-        _ => return Err(OAuthError::InvalidRequest("response_type must be code")),
-    }
-    match parameters.get("identity_provider") {
-        None | Some("COGNITO") => Ok(()),
-        Some(_) => Err(OAuthError::InvalidRequest("the only identity_provider is COGNITO")),
-    }
-}
-
-/// OIDC's own scopes ask for claims of an ID token, which there is with `openid` only.
-fn requested_scope(
-    client: &DevelopmentClient,
-    parameters: &Parameters,
-) -> Result<String, OAuthError> {
-    let asked = parameters.get("scope");
-    let scope = granted_scope(client, asked)?;
-    let has = |wanted: &str| scope.split(' ').any(|scope| scope == wanted);
-    let lacks_openid = !has("openid") && ["email", "phone", "profile"].into_iter().any(has);
-    if asked.is_some() && lacks_openid { Err(OAuthError::InvalidScope) } else { Ok(scope) }
-}
-
-fn challenge(parameters: &Parameters) -> Result<Option<Challenge>, OAuthError> {
-    match (parameters.get("code_challenge"), parameters.get("code_challenge_method")) {
-        (None, None) => Ok(None),
-        (Some(text), Some("S256")) => Challenge::parse(text)
-            .map(Some)
-            .ok_or(OAuthError::InvalidRequest("code_challenge is no SHA-256 in base64url")),
-        (_, Some(method)) if method != "S256" => {
-            Err(OAuthError::InvalidRequest("code_challenge_method must be S256"))
-        }
-        _ => Err(OAuthError::InvalidRequest(
-            "code_challenge and code_challenge_method belong together",
-        )),
-    }
-}
-
-fn prompt(parameters: &Parameters) -> Result<Prompt, OAuthError> {
-    let mut prompt = Prompt::AsNeeded;
-    let words = parameters.get("prompt").unwrap_or_default();
-    for word in words.split(' ').filter(|word| !word.is_empty()) {
-        prompt = match (word, prompt) {
-            ("none", Prompt::AsNeeded) if words.trim() == "none" => Prompt::Never,
-            ("login" | "select_account", _) => Prompt::Always,
-            ("consent", other) => other,
-            _ => {
-                let hint = "prompt is none, or of login, select_account and consent";
-                return Err(OAuthError::InvalidRequest(hint));
-            }
-        };
-    }
-    Ok(prompt)
-}
-
-fn max_age(parameters: &Parameters) -> Result<Option<u64>, OAuthError> {
-    let parse = |text: &str| {
-        let digits = text.bytes().all(|b| b.is_ascii_digit());
-        text.parse()
-            .ok()
-            .filter(|_| digits)
-            .ok_or(OAuthError::InvalidRequest("max_age is a number of seconds"))
-    };
-    parameters.get("max_age").map(parse).transpose()
 }

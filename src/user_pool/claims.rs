@@ -27,6 +27,8 @@ pub(super) struct SignIn {
     pub(super) scope: Arc<str>,
     /// Whether it came through OAuth: then access tokens carry `version`.
     pub(super) is_oauth: bool,
+    /// The `aud` of access tokens, if the application bound them to one API (RFC 8707).
+    pub(super) resource: Option<Arc<str>>,
 }
 
 impl SignIn {
@@ -43,6 +45,7 @@ impl SignIn {
             auth_time,
             scope: scope.into(),
             is_oauth,
+            resource: None,
         })
     }
 }
@@ -73,6 +76,9 @@ pub(super) fn access(user: &User, sign_in: &SignIn, stamp: Stamp<'_>) -> Claims 
     put("iss", json!(stamp.issuer));
     if sign_in.is_oauth {
         put("version", json!(2));
+    }
+    if let Some(resource) = &sign_in.resource {
+        put("aud", json!(&**resource));
     }
     put("client_id", json!(stamp.client_id));
     put("origin_jti", json!(&*sign_in.origin_jti));
@@ -178,10 +184,15 @@ pub(super) fn is_verified(user: &User, attribute: &str) -> Option<bool> {
     Some(said.is_none_or(|text| text == "true"))
 }
 
-/// Attributes with a place of their own, and names that belong to the pool: an attribute named
-/// `sub` or `exp` in the file must not overwrite what the pool says.
+/// Attributes with a place of their own, and names that belong to the pool.
 fn is_placed_elsewhere(name: &str) -> bool {
-    const PLACED: [&str; 16] = [
+    matches!(name, "email" | "email_verified" | "phone_number_verified") || is_the_pools(name)
+}
+
+/// Names that belong to the pool: an attribute named `sub` or `exp` in the file must not overwrite
+/// what the pool says.
+pub(super) fn is_the_pools(name: &str) -> bool {
+    const OWN: [&str; 13] = [
         "sub",
         "iss",
         "aud",
@@ -195,9 +206,6 @@ fn is_placed_elsewhere(name: &str) -> bool {
         "auth_time",
         "nonce",
         "at_hash",
-        "email",
-        "email_verified",
-        "phone_number_verified",
     ];
-    PLACED.contains(&name) || name.starts_with("cognito:")
+    OWN.contains(&name) || name.starts_with("cognito:")
 }

@@ -102,6 +102,9 @@ pub enum ApiError {
     /// Revoked.
     #[error("Refresh Token has been revoked")]
     RefreshTokenRevoked,
+    /// Another one has taken its place.
+    #[error("Refresh Token has been used already")]
+    RefreshTokenReused,
     /// An access or ID token where a refresh token was asked for.
     #[error("Unsupported token type")]
     UnsupportedTokenType,
@@ -136,6 +139,7 @@ impl ApiError {
             Self::UnknownClient(_) => "ResourceNotFoundException",
             Self::UnsupportedTokenType => "UnsupportedTokenTypeException",
             Self::ClientSecretWrong => "UnauthorizedException",
+            Self::RefreshTokenReused => "RefreshTokenReuseException",
             Self::Internal => "InternalErrorException",
             _ => "NotAuthorizedException",
         }

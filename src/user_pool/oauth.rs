@@ -57,7 +57,7 @@ pub struct OAuthTokens {
     pub id_token: Option<String>,
     /// The access token.
     pub access_token: String,
-    /// With a code only.
+    /// With a code, and with a refresh that replaces the old one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
     /// Its life in seconds.
@@ -138,12 +138,14 @@ impl UserPool {
         let nonce = grant.nonce.as_deref();
         let mut tokens = self.mint_oauth(user, client, &grant.sign_in, nonce, now, random)?;
         let expires = now.plus(REFRESH_TOKEN_VALIDITY);
-        let session = Session { user: grant.user, client: index, sign_in: grant.sign_in, expires };
+        let (user, sign_in) = (grant.user, grant.sign_in);
+        let session = Session { user, client: index, sign_in, expires, superseded: None };
         tokens.refresh_token = Some(self.sessions.lock().open(session, random)?);
         Ok(tokens)
     }
 
-    /// New tokens for a living session. The refresh token stays as it is.
+    /// New tokens for a living session. The refresh token stays as it is, unless the client's
+    /// are rotated: then a new one takes its place, for what is left of its life.
     ///
     /// # Errors
     ///
@@ -160,8 +162,15 @@ impl UserPool {
         let refused = OAuthError::InvalidGrant;
         let session = self.session(refresh_token, index, now).map_err(|_| refused)?;
         let user = self.directory.user(session.user).ok_or(refused)?;
+        let mut next = None;
+        if let Some(grace) = client.refresh_token_rotation {
+            let rotated = self.sessions.lock().rotate(refresh_token, grace, now, random)?;
+            next = Some(rotated.ok_or(refused)?);
+        }
         // The nonce belongs to the request that asked for it, which is over.
-        self.mint_oauth(user, client, &session.sign_in, None, now, random)
+        let mut tokens = self.mint_oauth(user, client, &session.sign_in, None, now, random)?;
+        tokens.refresh_token = next;
+        Ok(tokens)
     }
 
     /// An access token, and an ID token unless the sign-in is one without `openid`.

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,6 +28,15 @@ pub(super) struct Session {
     pub(super) sign_in: SignIn,
     /// When the refresh token dies.
     pub(super) expires: UnixMillis,
+    /// Until when it works beside the one that took its place.
+    pub(super) superseded: Option<UnixMillis>,
+}
+
+impl Session {
+    /// Whether another refresh token has taken this one's place for good.
+    pub(super) fn is_superseded(&self, now: UnixMillis) -> bool {
+        self.superseded.is_some_and(|until| until <= now)
+    }
 }
 
 /// Sessions by refresh token.
@@ -57,6 +67,24 @@ impl Sessions {
         self.by_token.insert(digest, session);
         self.by_age.push_back(digest);
         Ok(token)
+    }
+
+    /// Another token for the session of `token`, which works for `grace` from its first such use
+    /// on. `None` when that is over: of two who come at once, with no grace one is too late.
+    pub(super) fn rotate(
+        &mut self,
+        token: &str,
+        grace: Duration,
+        now: UnixMillis,
+        random: &mut dyn Randomness,
+    ) -> Result<Option<String>, NoRandomness> {
+        let found = self.by_token.get_mut(&digest_of(token));
+        let Some(session) = found.filter(|session| !session.is_superseded(now)) else {
+            return Ok(None);
+        };
+        let next = Session { superseded: None, ..session.clone() };
+        session.superseded.get_or_insert(now.plus(grace));
+        self.open(next, random).map(Some)
     }
 
     /// The session of a refresh token, dead or alive.

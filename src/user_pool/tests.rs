@@ -1,6 +1,8 @@
 //! What the pool promises, checked on signed tokens with an independent verifier.
 
+mod authorization;
 mod claims;
+mod codes;
 mod keys;
 mod orders;
 mod sign_in;
@@ -66,6 +68,7 @@ pub(in crate::user_pool) fn configuration() -> DevelopmentUserPool {
         grants: grants.to_vec(),
         callback_urls: Vec::new(),
         logout_urls: Vec::new(),
+        refresh_token_rotation: None,
     };
     let group = |name: &str, precedence, role: Option<&str>| DevelopmentGroup {
         name: name.to_owned(),
@@ -111,6 +114,7 @@ fn browser_client(id: &str, secret: Option<&str>) -> DevelopmentClient {
             .map(str::to_owned)
             .to_vec(),
         logout_urls: vec!["https://app.example/bye".to_owned()],
+        refresh_token_rotation: secret.is_none().then_some(Duration::from_secs(10)),
     }
 }
 

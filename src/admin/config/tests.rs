@@ -243,6 +243,7 @@ fn development_pool() -> DevelopmentUserPool {
             grants: vec![DevelopmentGrant::ClientCredentials],
             callback_urls: vec!["http://localhost:8080/oauth2/idpresponse".into()],
             logout_urls: Vec::new(),
+            refresh_token_rotation: None,
         }],
         groups: vec![DevelopmentGroup { name: "staff".into(), precedence: 1, role: None }],
         users: vec![DevelopmentUser {

@@ -28,6 +28,7 @@ fn configuration() -> DevelopmentUserPool {
         grants: vec![grant],
         callback_urls: Vec::new(),
         logout_urls: Vec::new(),
+        refresh_token_rotation: None,
     };
     DevelopmentUserPool {
         address: "127.0.0.1:0".parse().unwrap(),

@@ -49,6 +49,17 @@ pub(in crate::config) struct DevelopmentClient {
     /// Where `/logout` may send a browser, in the same form.
     #[schemars(example = &["http://localhost:8080/"])]
     pub(in crate::config) logout_urls: Field<List<String>>,
+    /// Each refresh at `/oauth2/token` gives a new refresh token, and ends the old one. Default:
+    /// a refresh token stays good for its 30 days.
+    pub(in crate::config) refresh_token_rotation: Field<RefreshTokenRotation>,
+}
+
+/// How refresh tokens are replaced.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RefreshTokenRotation {
+    /// How long the old one still works, for an answer that was lost: up to `60s`. Default: `0s`.
+    pub(in crate::config) retry_grace_period: Field<DurationText>,
 }
 
 /// What a client may do.

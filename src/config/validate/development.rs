@@ -1,6 +1,7 @@
 //! `development_user_pool:`, the embedded issuer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::{Judge, address, seconds};
 use crate::config::diagnostics::Diagnostic;
@@ -120,6 +121,7 @@ impl Judge<'_> {
                 grants,
                 callback_urls,
                 logout_urls,
+                refresh_token_rotation: self.rotation(client),
             });
         }
         clients
@@ -196,6 +198,20 @@ impl Judge<'_> {
             }
         }
         grants
+    }
+
+    fn rotation(&mut self, client: &raw::DevelopmentClient) -> Option<Duration> {
+        let rotation = client.refresh_token_rotation.given()?;
+        let grants = client.grants.value().map(|list| &list.items);
+        let may_refresh = |grants: &Vec<Spanned<raw::DevelopmentGrant>>| {
+            grants.iter().any(|grant| grant.value == raw::DevelopmentGrant::RefreshToken)
+        };
+        if grants.is_some_and(|grants| !may_refresh(grants)) {
+            let message = "`refresh_token_rotation` is for a client with the grant `refresh_token`";
+            self.report(Diagnostic::error("contradiction", rotation.key, message));
+        }
+        let range = Duration::ZERO..=seconds(60);
+        Some(self.duration(&rotation.value.retry_grace_period, Duration::ZERO, range))
     }
 
     fn development_users(

@@ -20,6 +20,7 @@ use crate::user_pool::errors::{ApiError, PageError};
 use crate::user_pool::parameters::Parameters;
 use crate::user_pool::random::{Randomness as _, SystemRandomness};
 use crate::user_pool::secrets::is_same;
+use crate::user_pool::shortened;
 
 /// The longest query: far above an honest one, and far below what a client's server takes for a
 /// URL that comes back with the `state` in it.
@@ -170,7 +171,7 @@ impl Service {
             client: form.client,
             query: form.query,
             csrf: &csrf,
-            username: form.username,
+            username: &shortened(form.username),
             mistake: form.mistake,
         };
         let mut response = page::answer(StatusCode::OK, page.render());

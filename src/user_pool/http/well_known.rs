@@ -39,6 +39,7 @@ pub(super) async fn discovery(
             "subject_types_supported": ["public"],
             "token_endpoint": format!("{base}oauth2/token"),
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "userinfo_endpoint": format!("{base}oauth2/userInfo"),
         })
     })
 }
