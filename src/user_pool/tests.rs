@@ -221,4 +221,7 @@ fn samples_are_one_shell_word_whatever_the_password() {
     let lines = sample_lines(&configuration);
     assert!(lines.contains(r"it'\''s $(x)"), "{lines}");
     assert!(lines.contains("http://127.0.0.1:9902/eu-west-1_DevPool01/.well-known/jwks.json"));
+    let page = lines.split("http://127.0.0.1:9902/oauth2/authorize?").nth(1).unwrap();
+    let parameters = Parameters::parse(page.lines().next().unwrap().as_bytes()).unwrap();
+    assert!(pool().authorization(&parameters).is_ok());
 }

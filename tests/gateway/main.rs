@@ -42,6 +42,7 @@ mod request_headers;
 mod samples;
 mod security_policies;
 mod shutdown;
+mod sign_in_page;
 mod slow_clients;
 mod smuggling;
 mod spellings;
