@@ -59,10 +59,10 @@ impl Authorization {
         self.login_hint.as_deref()
     }
 
-    /// Where the error goes when nothing else can be done.
+    /// Where a browser goes that may be shown nothing, by `prompt=none`.
     #[must_use]
-    pub fn refused(&self, error: OAuthError) -> String {
-        self.callback.with_error(error)
+    pub fn instead_of_a_page(&self) -> Option<String> {
+        (self.prompt == Prompt::Never).then(|| self.callback.with_error(OAuthError::LoginRequired))
     }
 }
 

@@ -220,6 +220,11 @@ fn rotation_replaces_the_refresh_token_for_what_is_left_of_its_life() {
     assert!(first != second && second != third);
     let last = at(REFRESH_TOKEN_VALIDITY.as_secs());
     assert_eq!(refresh(&second, last).unwrap_err(), OAuthError::InvalidGrant);
+    // The API could not hand out a new one, so it has no part in this.
+    let by_api =
+        crate::user_pool::tests::request("REFRESH_TOKEN_AUTH", APP, &[("REFRESH_TOKEN", &third)]);
+    let refused = pool.initiate_auth(&by_api, at(111), &mut Counting::default()).unwrap_err();
+    assert_eq!(refused.name(), "InvalidParameterException");
     // Ending one ends them all.
     pool.revoke_grant(caller, &first).unwrap();
     assert_eq!(refresh(&third, at(111)).unwrap_err(), OAuthError::InvalidGrant);
