@@ -59,10 +59,10 @@ impl Authorization {
         self.login_hint.as_deref()
     }
 
-    /// Where the error goes when nothing else can be done.
+    /// Where a browser goes that may be shown nothing, by `prompt=none`.
     #[must_use]
-    pub fn refused(&self, error: OAuthError) -> String {
-        self.callback.with_error(error)
+    pub fn instead_of_a_page(&self) -> Option<String> {
+        (self.prompt == Prompt::Never).then(|| self.callback.with_error(OAuthError::LoginRequired))
     }
 }
 
@@ -162,7 +162,8 @@ impl UserPool {
         let present = cookie.and_then(|cookie| self.browsers.lock().find(cookie, now));
         let is_fresh = |present: &Presence| {
             let age = now.seconds().saturating_sub(present.since.seconds());
-            request.max_age.is_none_or(|most| age <= most)
+            // Zero asks for a password now, not for one of the same second.
+            request.max_age.is_none_or(|most| most > 0 && age <= most)
         };
         match (present.filter(is_fresh), request.prompt) {
             (Some(present), Prompt::AsNeeded | Prompt::Never) => {

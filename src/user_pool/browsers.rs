@@ -16,7 +16,7 @@ use crate::clock::UnixMillis;
 pub(super) const VALIDITY: Duration = Duration::from_secs(3600);
 
 /// How many browsers are remembered; the oldest are forgotten first.
-const CAPACITY: usize = 10_000;
+pub(super) const CAPACITY: usize = 10_000;
 
 /// Who signed in with a browser.
 #[derive(Debug, Clone, Copy)]

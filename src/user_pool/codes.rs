@@ -20,7 +20,7 @@ use crate::clock::UnixMillis;
 pub(super) const VALIDITY: Duration = Duration::from_secs(5 * 60);
 
 /// How many codes are remembered; the oldest are forgotten first.
-const CAPACITY: usize = 10_000;
+pub(super) const CAPACITY: usize = 10_000;
 
 /// What a code stands for.
 #[derive(Debug)]

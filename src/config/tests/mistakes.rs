@@ -350,6 +350,10 @@ fn mistakes_of_the_file_and_its_parts() {
             "empty-list",
         ),
         (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, resource_servers: { s: [r] }, clients: { a: { client_secret: x, grants: [authorization_code, client_credentials], scopes: [s/r], callback_urls: [https://a.example/] } } }",
+            "contradiction",
+        ),
+        (
             "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [user_password], refresh_token_rotation: {} } } }",
             "contradiction",
         ),

@@ -197,6 +197,14 @@ impl Judge<'_> {
                 grants.push(grant);
             }
         }
+        let both = [DevelopmentGrant::AuthorizationCode, DevelopmentGrant::ClientCredentials];
+        if both.iter().all(|grant| grants.contains(grant)) {
+            let message = "one client has not both `authorization_code` and `client_credentials`";
+            self.report(
+                Diagnostic::error("contradiction", list.key, message)
+                    .help("as in Cognito: make it two clients"),
+            );
+        }
         grants
     }
 

@@ -26,8 +26,7 @@ use crate::user_pool::shortened;
 /// URL that comes back with the `state` in it.
 const LONGEST_QUERY: usize = 8 * 1024;
 
-/// Either way it is an answer; `?` parts the bad from the good.
-type Answer = Result<Response, Response>;
+type Answer = Result<Response, Refusal>;
 
 /// `GET /oauth2/authorize`: to the client if the browser is signed in, or else to `/login`.
 pub(super) async fn authorize(
@@ -35,15 +34,7 @@ pub(super) async fn authorize(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    either((|| {
-        let (query, request, _) = service.request(query.as_deref())?;
-        let cookie = Cookie::Session.find(service.address(), &headers);
-        let step = service.pool.authorize(&request, cookie, wall(), &mut SystemRandomness);
-        match step.map_err(|e| service.page(&e))? {
-            Step::Return(location) => Ok(redirect(&location)),
-            Step::LogIn => Ok(redirect(&format!("/login?{query}"))),
-        }
-    })())
+    service.settle(service.authorize(&query.unwrap_or_default(), &headers))
 }
 
 /// `GET /login`: the form.
@@ -52,11 +43,7 @@ pub(super) async fn login(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    either((|| {
-        let (query, request, client) = service.request(query.as_deref())?;
-        let username = request.login_hint().unwrap_or_default().to_owned();
-        service.form(&Form { query, client: &client, username: &username, mistake: None }, &headers)
-    })())
+    service.settle(service.show_form(&query.unwrap_or_default(), &headers))
 }
 
 /// `POST /login`: back to the client with a code, or the form again.
@@ -66,28 +53,7 @@ pub(super) async fn sign_in(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    either((|| {
-        let (query, request, client) = service.request(uri.query())?;
-        if !is_form(&headers) {
-            return Err(service.page(&PageError::Form));
-        }
-        let form = Parameters::parse(&body).map_err(|_| service.page(&PageError::Form))?;
-        if !is_from_our_page(&uri, &headers) || !service.is_our_form(&form, &headers) {
-            return Err(service.page(&PageError::Forgery));
-        }
-        let username = form.get("username").unwrap_or_default().trim();
-        let password = form.get("password").unwrap_or_default();
-        match service.log_in(&request, (username, password), &headers) {
-            Ok(response) => Ok(response),
-            Err(ApiError::Internal) => Err(service.page(&PageError::Internal)),
-            Err(error) => {
-                let mistake = error.to_string();
-                let mistake = Some(mistake.as_str());
-                let form = Form { query, client: &client, username, mistake };
-                service.form(&form, &headers)
-            }
-        }
-    })())
+    service.settle(service.take_form(&uri, &headers, &body))
 }
 
 /// `GET /logout`: signs out, then to `logout_uri`, or to the form for whoever comes next.
@@ -96,21 +62,7 @@ pub(super) async fn logout(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    either((|| {
-        let query = query.unwrap_or_default();
-        let parameters = service.parameters(&query)?;
-        let cookie = Cookie::Session.find(service.address(), &headers);
-        let location = if parameters.get("logout_uri").is_some() {
-            service.pool.log_out(&parameters, cookie).map_err(|e| service.page(&e))?
-        } else {
-            service.pool.authorization(&parameters).map_err(|e| service.refuse(e))?;
-            service.pool.forget_browser(cookie);
-            format!("/login?{query}")
-        };
-        let mut response = redirect(&location);
-        service.set_cookie(&mut response, Cookie::Session, None);
-        Ok(response)
-    })())
+    service.settle(service.log_out(&query.unwrap_or_default(), &headers))
 }
 
 /// What a form shows.
@@ -122,25 +74,68 @@ struct Form<'a> {
 }
 
 impl Service {
-    /// The request that a query makes, the query itself, and the client's id.
-    fn request<'q>(
-        &self,
-        query: Option<&'q str>,
-    ) -> Result<(&'q str, Authorization, String), Response> {
-        let query = query.unwrap_or_default();
-        let parameters = self.parameters(query)?;
-        let request = self.pool.authorization(&parameters).map_err(|e| self.refuse(e))?;
-        let client = parameters.get("client_id").unwrap_or_default().to_owned();
-        Ok((query, request, client))
+    fn authorize(&self, query: &str, headers: &HeaderMap) -> Answer {
+        let (request, _) = self.request(query)?;
+        let cookie = Cookie::Session.find(self.address(), headers);
+        let step = self.pool.authorize(&request, cookie, wall(), &mut SystemRandomness)?;
+        Ok(match step {
+            Step::Return(location) => redirect(&location),
+            Step::LogIn => redirect(&format!("/login?{query}")),
+        })
     }
 
-    fn parameters(&self, query: &str) -> Result<Parameters, Response> {
-        let parameters = if query.len() > LONGEST_QUERY {
-            None
+    fn show_form(&self, query: &str, headers: &HeaderMap) -> Answer {
+        let (request, client) = self.request(query)?;
+        if let Some(location) = request.instead_of_a_page() {
+            return Err(Refusal::Sent(location));
+        }
+        let username = request.login_hint().unwrap_or_default();
+        self.form(&Form { query, client: &client, username, mistake: None }, headers)
+    }
+
+    fn take_form(&self, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Answer {
+        let query = uri.query().unwrap_or_default();
+        let (request, client) = self.request(query)?;
+        if !is_form(headers) {
+            return Err(PageError::Form.into());
+        }
+        let form = Parameters::parse(body).map_err(|_| PageError::Form)?;
+        if !is_from_our_page(uri, headers) || !self.is_our_form(&form, headers) {
+            return Err(PageError::Forgery.into());
+        }
+        let username = form.get("username").unwrap_or_default().trim();
+        let password = form.get("password").unwrap_or_default();
+        match self.log_in(&request, (username, password), headers) {
+            Ok(response) => Ok(response),
+            Err(ApiError::Internal) => Err(PageError::Internal.into()),
+            Err(error) => {
+                let mistake = error.to_string();
+                let mistake = Some(mistake.as_str());
+                self.form(&Form { query, client: &client, username, mistake }, headers)
+            }
+        }
+    }
+
+    fn log_out(&self, query: &str, headers: &HeaderMap) -> Answer {
+        let parameters = parameters(query)?;
+        let cookie = Cookie::Session.find(self.address(), headers);
+        let location = if parameters.get("logout_uri").is_some() {
+            self.pool.log_out(&parameters, cookie)?
         } else {
-            Parameters::parse(query.as_bytes()).ok()
+            self.pool.authorization(&parameters)?;
+            self.pool.forget_browser(cookie);
+            format!("/login?{query}")
         };
-        parameters.ok_or_else(|| self.page(&PageError::TooLong))
+        let mut response = redirect(&location);
+        self.set_cookie(&mut response, Cookie::Session, None);
+        Ok(response)
+    }
+
+    /// The request that a query makes, and the client's id.
+    fn request(&self, query: &str) -> Result<(Authorization, String), Refusal> {
+        let parameters = parameters(query)?;
+        let request = self.pool.authorization(&parameters)?;
+        Ok((request, parameters.get("client_id").unwrap_or_default().to_owned()))
     }
 
     fn log_in(
@@ -164,7 +159,7 @@ impl Service {
         let known = Cookie::Form.find(self.address(), headers).filter(|token| is_token(token));
         let csrf = match known {
             Some(token) => token.to_owned(),
-            None => new_token().ok_or_else(|| self.page(&PageError::Internal))?,
+            None => new_token().ok_or(PageError::Internal)?,
         };
         let page = LoginPage {
             pool_id: self.pool.pool_id(),
@@ -186,15 +181,12 @@ impl Service {
         repeated.is_some_and(|(cookie, given)| is_same(given, cookie))
     }
 
-    fn refuse(&self, refusal: Refusal) -> Response {
-        match refusal {
-            Refusal::Shown(error) => self.page(&error),
-            Refusal::Sent(location) => redirect(&location),
+    fn settle(&self, answer: Answer) -> Response {
+        match answer {
+            Ok(response) => response,
+            Err(Refusal::Shown(error)) => page::error(self.pool.pool_id(), &error),
+            Err(Refusal::Sent(location)) => redirect(&location),
         }
-    }
-
-    fn page(&self, error: &PageError) -> Response {
-        page::error(self.pool.pool_id(), error)
     }
 
     fn set_cookie(&self, response: &mut Response, cookie: Cookie, value: Option<&str>) {
@@ -204,12 +196,19 @@ impl Service {
     }
 }
 
+fn parameters(query: &str) -> Result<Parameters, PageError> {
+    if query.len() > LONGEST_QUERY {
+        return Err(PageError::TooLong);
+    }
+    Parameters::parse(query.as_bytes()).map_err(|_| PageError::TooLong)
+}
+
 /// A page of another origin can neither read our form nor send it: browsers say with every form
 /// where it comes from. Clients that are no browsers say nothing.
 fn is_from_our_page(uri: &Uri, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = uri.authority().map(|authority| authority.as_str()).or(host);
+    let host = uri.authority().map(http::uri::Authority::as_str).or(host);
     let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
     origin.is_some() && origin == host
 }
@@ -236,8 +235,4 @@ fn redirect(location: &str) -> Response {
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     (StatusCode::FOUND, headers).into_response()
-}
-
-fn either(answer: Answer) -> Response {
-    answer.unwrap_or_else(|refusal| refusal)
 }

@@ -1,5 +1,7 @@
 //! What a request of a browser leads to.
 
+use proptest::prelude::*;
+
 use super::codes::{parameter, parameters};
 use super::*;
 
@@ -142,6 +144,7 @@ fn a_signed_in_browser_is_asked_again_when_the_request_or_the_hour_says_so() {
         ("prompt=consent+login", 0, Step::LogIn),
         ("max_age=10", 10, code()),
         ("max_age=10", 11, Step::LogIn),
+        ("max_age=0", 0, Step::LogIn),
         ("max_age=10&prompt=none", 11, required()),
     ] {
         assert_eq!(step(&format!("scope=openid&{rest}"), seconds), expected, "{rest} {seconds}");
@@ -221,4 +224,77 @@ fn signing_out_wants_a_registered_logout_url() {
     let good = format!("client_id={WEB}&logout_uri=https://app.example/bye");
     assert_eq!(log_out(good).unwrap(), "https://app.example/bye");
     assert_eq!(pool.authorize(&request, Some(&cookie), NOW, random).unwrap(), Step::LogIn);
+}
+
+/// Parameters as an attacker may combine them: known names, right values, and anything.
+fn any_query() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(vec![
+        "client_id",
+        "redirect_uri",
+        "response_type",
+        "scope",
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+        "prompt",
+        "max_age",
+        "resource",
+        "identity_provider",
+    ]);
+    let known =
+        vec![WEB, APP, PUBLIC, CALLBACK, "myapp://signed-in", "code", "openid", "none", "S256", ""];
+    let value = prop_oneof![
+        4 => prop::sample::select(known).prop_map(str::to_owned),
+        1 => any::<String>(),
+        1 => "[a-z:/?#@.%\\\\\r\n]{0,24}".prop_map(|rest| format!("{CALLBACK}{rest}")),
+    ];
+    let pairs = prop::collection::vec((name, value), 0..8);
+    pairs.prop_map(|pairs| {
+        let right = [("client_id", WEB), ("redirect_uri", CALLBACK)];
+        let mut text = url::form_urlencoded::Serializer::new(String::new());
+        // Half of them begin well, so that what comes later is reached.
+        if pairs.len() % 2 == 0 {
+            text.extend_pairs(right);
+        }
+        text.extend_pairs(pairs).finish()
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_asked_for_only_a_registered_place_hears_of_it(query in any_query()) {
+        static POOL: std::sync::OnceLock<UserPool> = std::sync::OnceLock::new();
+        let pool = POOL.get_or_init(pool);
+        let parameters = Parameters::parse(query.as_bytes()).unwrap();
+        let location = match pool.authorization(&parameters) {
+            Err(Refusal::Shown(_)) => return Ok(()),
+            Err(Refusal::Sent(location)) => location,
+            Ok(request) => {
+                let random = &mut SystemRandomness;
+                pool.log_in(&request, ("bob", "Passw0rd!y"), None, NOW, random).unwrap().location
+            }
+        };
+        prop_assert!(location.bytes().all(|b| b.is_ascii_graphic()), "{}", location);
+        let registered = [
+            format!("{CALLBACK}?"),
+            "https://app.example/cb?tenant=1&".to_owned(),
+            "myapp://signed-in?".to_owned(),
+        ];
+        let rest = registered.iter().find_map(|place| location.strip_prefix(place.as_str()));
+        let rest = rest.expect("a registered place");
+        prop_assert!(rest.starts_with("code=") || rest.starts_with("error="), "{}", location);
+    }
+}
+
+#[test]
+fn signed_in_browsers_are_bounded_and_the_oldest_goes_first() {
+    use crate::user_pool::browsers::{Browsers, CAPACITY};
+    use crate::user_pool::directory::UserIndex;
+    let (mut browsers, mut random) = (Browsers::default(), SystemRandomness);
+    let cookies: Vec<String> =
+        (0..=CAPACITY).map(|_| browsers.sign_in(UserIndex(0), NOW, &mut random).unwrap()).collect();
+    assert!(browsers.find(&cookies[0], NOW).is_none());
+    assert!(browsers.find(&cookies[1], NOW).is_some());
+    assert!(browsers.find(&cookies[CAPACITY], NOW).is_some());
 }

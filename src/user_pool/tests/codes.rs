@@ -220,7 +220,30 @@ fn rotation_replaces_the_refresh_token_for_what_is_left_of_its_life() {
     assert!(first != second && second != third);
     let last = at(REFRESH_TOKEN_VALIDITY.as_secs());
     assert_eq!(refresh(&second, last).unwrap_err(), OAuthError::InvalidGrant);
+    // The API could not hand out a new one, so it has no part in this.
+    let by_api =
+        crate::user_pool::tests::request("REFRESH_TOKEN_AUTH", APP, &[("REFRESH_TOKEN", &third)]);
+    let refused = pool.initiate_auth(&by_api, at(111), &mut Counting::default()).unwrap_err();
+    assert_eq!(refused.name(), "InvalidParameterException");
     // Ending one ends them all.
     pool.revoke_grant(caller, &first).unwrap();
     assert_eq!(refresh(&third, at(111)).unwrap_err(), OAuthError::InvalidGrant);
+}
+
+#[test]
+fn codes_are_bounded_and_the_oldest_goes_first() {
+    use crate::user_pool::claims::SignIn;
+    use crate::user_pool::codes::{CAPACITY, Codes, Grant, Redeemed};
+    use crate::user_pool::directory::{ClientIndex, UserIndex};
+    let (mut codes, mut random, client) = (Codes::default(), SystemRandomness, ClientIndex(0));
+    let mut issue = || {
+        let sign_in = SignIn::begin("s", true, 0, &mut random).unwrap();
+        let (user, redirect_uri) = (UserIndex(0), CALLBACK.into());
+        let grant = Grant { client, user, redirect_uri, sign_in, nonce: None, challenge: None };
+        codes.issue(grant, NOW, &mut random).unwrap()
+    };
+    let issued: Vec<String> = (0..=CAPACITY).map(|_| issue()).collect();
+    assert!(matches!(codes.redeem(&issued[0], client, NOW), Redeemed::Never));
+    assert!(matches!(codes.redeem(&issued[1], client, NOW), Redeemed::Now(_)));
+    assert!(matches!(codes.redeem(&issued[CAPACITY], client, NOW), Redeemed::Now(_)));
 }

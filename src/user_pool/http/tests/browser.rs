@@ -218,6 +218,40 @@ async fn a_signed_in_browser_gets_a_code_at_once_until_it_signs_out() {
 }
 
 #[tokio::test]
+async fn a_browser_that_may_be_shown_nothing_is_sent_back() {
+    let pool = start().await;
+    let mut browser = Browser::new(&pool);
+    let silent = with("prompt", Some("none"));
+    for path in ["/oauth2/authorize", "/login"] {
+        let response = browser.get(&format!("{path}?{silent}")).await;
+        let back = location(&response);
+        assert!(back.starts_with(CALLBACK), "{path}: {back}");
+        assert_eq!(parameter(&back, "error").as_deref(), Some("login_required"));
+        assert_eq!(parameter(&back, "state").as_deref(), Some("the state & more"));
+    }
+}
+
+#[tokio::test]
+async fn discovery_names_every_endpoint_there_is() {
+    let pool = start().await;
+    let url = pool.url("/eu-west-1_DevPool01/.well-known/openid-configuration");
+    let document: Value = pool.client.get(url).send().await.unwrap().json().await.unwrap();
+    for (name, path) in [
+        ("authorization_endpoint", "/oauth2/authorize"),
+        ("token_endpoint", "/oauth2/token"),
+        ("userinfo_endpoint", "/oauth2/userInfo"),
+        ("revocation_endpoint", "/oauth2/revoke"),
+        ("end_session_endpoint", "/logout"),
+    ] {
+        assert_eq!(document[name], pool.url(path), "{name}");
+        let response = pool.client.get(pool.url(path)).send().await.unwrap();
+        assert_ne!(response.status(), 404, "{path}");
+    }
+    assert_eq!(document["response_types_supported"], json!(["code"]));
+    assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]));
+}
+
+#[tokio::test]
 async fn a_wrong_password_shows_the_form_again_with_the_name_kept() {
     let pool = start().await;
     let mut browser = Browser::new(&pool);
