@@ -4,6 +4,7 @@
 
 pub mod check;
 mod demo;
+pub mod explain;
 mod run;
 pub mod schema;
 pub mod token;
@@ -19,6 +20,7 @@ use crate::config::model::Config;
 use crate::config::{self, LoadOptions, Loaded};
 
 const FAILED: u8 = 1;
+const MISUSED: u8 = 2;
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -56,6 +58,15 @@ Examples:
   portcullis token --machine --client demo_machine --scope orders/read
   portcullis token --expires-in 1s     one that expires while you look";
 
+const EXPLAIN_EXAMPLES: &str = "\
+Exit code 0 when the request was explained, whatever becomes of it; 1 when the file is wrong.
+
+Examples:
+  portcullis explain GET https://api.example.com/orders/7
+  portcullis explain routes.yaml POST /orders --claims '{\"scope\": \"orders/write\"}'
+  portcullis explain GET /admin -H 'Host: app.example.com' --source-ip 192.0.2.1 --json
+  portcullis token | portcullis explain GET /account --token - --jwks keys.json";
+
 /// An edge authorizer gateway: verifies user pool tokens in front of target groups.
 ///
 /// Everything it does is in one file, routes.yaml. Begin with `portcullis demo`, or with
@@ -82,6 +93,12 @@ enum Command {
         after_help = CHECK_EXAMPLES
     )]
     Check(CheckArgs),
+    /// Say what would become of a request, and why: rule by rule, claim by claim
+    ///
+    /// The same code decides that serves. No socket is opened, and neither certificates nor secrets
+    /// are needed.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(explain::ExplainArgs),
     /// Print the JSON Schema of the file, for editors
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema,
@@ -128,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args.file),
         Command::Demo(args) => demo::run(&args.file),
         Command::Check(args) => check(&args),
+        Command::Explain(args) => run_explain(&args),
         Command::Schema => exit_code(schema::run(&mut io::stdout().lock())),
         Command::UserPool(args) => run_user_pool(&args),
         Command::Token(args) => run_token(&args),
@@ -151,6 +169,33 @@ fn check(args: &CheckArgs) -> u8 {
         findings
     };
     exit_code(check::run(&args.file.file, options, lints, out))
+}
+
+fn run_explain(args: &explain::ExplainArgs) -> u8 {
+    let color = use_color(&io::stdout());
+    told(explain::run(args, &default_file(), color, &mut io::stdout().lock()).map(|()| 0))
+}
+
+/// The file of commands whose first word may be something else.
+fn default_file() -> PathBuf {
+    let named = std::env::var_os("PORTCULLIS_CONFIG").filter(|name| !name.is_empty());
+    named.map_or_else(|| PathBuf::from("routes.yaml"), PathBuf::from)
+}
+
+/// The exit code of a command that asks the engine; says what was in the way.
+fn told(result: Result<u8, explain::Failure>) -> u8 {
+    match result {
+        Ok(code) => code,
+        Err(explain::Failure::File(report)) => {
+            let _ = write!(io::stderr(), "{}", report.render(use_color(&io::stderr())));
+            FAILED
+        }
+        Err(explain::Failure::Work(why)) => fail(&why),
+        Err(explain::Failure::Usage(why)) => {
+            fail(&why);
+            MISUSED
+        }
+    }
 }
 
 fn run_user_pool(args: &user_pool::UserPoolArgs) -> u8 {

@@ -4,6 +4,7 @@
 //! function, so they cannot disagree.
 
 mod reason;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use ::http::header::{CONTENT_TYPE, HOST};
 use ::http::{HeaderMap, HeaderValue};
 
 pub use self::reason::Reason;
+pub use self::witness::Witness;
 use crate::answer::{self, Answer, Caller, Challenge, Refusal};
 use crate::assertion;
 use crate::auth::key_source::KeyWait;
@@ -142,6 +144,17 @@ impl Decision {
 /// Decides.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Decision {
+    decide_before(snapshot, request, moment, &mut ())
+}
+
+/// Decides, and tells a witness how.
+#[must_use]
+pub fn decide_before(
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    moment: Moment,
+    witness: &mut impl Witness,
+) -> Decision {
     let caller = Caller::of(request.received.method, request.headers.get(CONTENT_TYPE));
     let Some(listener) = snapshot.listeners.get(request.listener) else {
         return Decision::refused(None, Refusal::Internal, caller);
@@ -151,6 +164,7 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
         Ok(canonical) => canonical,
         Err(malformed) => return Decision::refused(None, malformed.into(), caller),
     };
+    witness.tidied(&target, &authority);
     if request.presented.is_some_and(|presented| !presented.is_for(authority.host())) {
         return Decision::refused(None, Refusal::MisdirectedHost, caller);
     }
@@ -168,6 +182,7 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
     };
     let method = request.received.method;
     let selection = listener.table.route(authority.host(), &target, method, particulars);
+    witness.routed(particulars, selection);
     let index = match selection {
         Ok(Selection::Rule(index)) => index,
         Ok(Selection::Default) => listener.rules.len().saturating_sub(1),

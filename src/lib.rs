@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod engine;
+pub mod explain;
 pub mod fetch;
 pub mod http;
 pub mod proxy;

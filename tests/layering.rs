@@ -27,6 +27,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("fetch", 6, &[]),
     ("admin", 6, &[]),
     ("user_pool", 6, &[]),
+    ("explain", 6, &[]),
     ("app", 7, &[]),
     ("cli", 8, &[]),
 ];

@@ -20,6 +20,7 @@ mod dead_targets;
 mod deregistration;
 mod desync;
 mod exhaustion;
+mod explain;
 mod forwarding;
 mod grpc;
 mod handshakes;
