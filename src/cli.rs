@@ -7,6 +7,7 @@ mod demo;
 pub mod explain;
 mod run;
 pub mod schema;
+pub mod test;
 pub mod token;
 pub mod user_pool;
 
@@ -16,7 +17,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::model::Config;
 use crate::config::{self, LoadOptions, Loaded};
 
 const FAILED: u8 = 1;
@@ -39,6 +39,7 @@ Examples:
 const SCHEMA_EXAMPLES: &str = "\
 Example:
   portcullis schema > routes.schema.json
+  portcullis schema --tests > routes.test.schema.json
 and as the first line of routes.yaml:
   # yaml-language-server: $schema=routes.schema.json";
 
@@ -66,6 +67,19 @@ Examples:
   portcullis explain routes.yaml POST /orders --claims '{\"scope\": \"orders/write\"}'
   portcullis explain GET /admin -H 'Host: app.example.com' --source-ip 192.0.2.1 --json
   portcullis token | portcullis explain GET /account --token - --jwks keys.json";
+
+const TEST_EXAMPLES: &str = "\
+Exit code 0 when all is as expected, 1 when it is not.
+
+Examples:
+  portcullis test                        runs routes.test.yaml against routes.yaml
+  portcullis test --junit results.xml edge/routes.yaml
+  portcullis test --mutate               what could be weakened and no test would notice?
+and in routes.test.yaml:
+  tests:
+    - request: GET https://api.example.com/orders/7
+      as: { claims: { scope: orders/read } }
+      expect: { rule: orders, target_group: orders }";
 
 /// An edge authorizer gateway: verifies user pool tokens in front of target groups.
 ///
@@ -99,9 +113,15 @@ enum Command {
     /// are needed.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(explain::ExplainArgs),
+    /// Run the tests beside the file: requests, callers, and what must become of them
+    ///
+    /// The same code decides that serves; callers get real tokens of throw-away keys. No socket is
+    /// opened, and neither certificates nor secrets are needed.
+    #[command(after_help = TEST_EXAMPLES)]
+    Test(test::TestArgs),
     /// Print the JSON Schema of the file, for editors
     #[command(after_help = SCHEMA_EXAMPLES)]
-    Schema,
+    Schema(schema::SchemaArgs),
     /// Run the file's development user pool, its targets and the gateway in one process
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(FileArgs),
@@ -146,7 +166,11 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args.file),
         Command::Check(args) => check(&args),
         Command::Explain(args) => run_explain(&args),
-        Command::Schema => exit_code(schema::run(&mut io::stdout().lock())),
+        Command::Test(args) => {
+            let color = use_color(&io::stdout());
+            told(test::run(&args, color, &mut io::stdout().lock()))
+        }
+        Command::Schema(args) => exit_code(schema::run(&args, &mut io::stdout().lock())),
         Command::UserPool(args) => run_user_pool(&args),
         Command::Token(args) => run_token(&args),
     };
@@ -161,10 +185,11 @@ fn check(args: &CheckArgs) -> u8 {
         color: use_color(&io::stdout()),
     };
     let out = &mut io::stdout().lock();
-    let lints = |config: &Config| {
-        let mut findings = crate::check::judge(config);
+    let lints = |loaded: &Loaded| {
+        let mut findings = crate::check::judge(&loaded.config);
+        findings.extend(crate::route_tests::judge(&loaded.tests));
         if args.aws_quotas {
-            findings.extend(crate::check::aws_quotas::judge(config));
+            findings.extend(crate::check::aws_quotas::judge(&loaded.config));
         }
         findings
     };

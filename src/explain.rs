@@ -7,6 +7,7 @@
 
 pub mod identity;
 mod json;
+pub mod paint;
 pub mod question;
 mod rules;
 mod signer;
@@ -24,7 +25,8 @@ pub use self::signer::{Signer, SignerError};
 pub use self::text::render;
 pub use self::token::{Check, State};
 
-use ::http::{HeaderName, HeaderValue};
+use ::http::header::HOST;
+use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::answer::Answer;
 use crate::config::model::{GroupIndex, JwtValidation, Name};
@@ -101,6 +103,8 @@ pub struct Forwarding {
     pub host: String,
     /// Headers of the client's that are removed, since only the gateway may set them.
     pub removed: Vec<HeaderName>,
+    /// All headers, but those that tell how the request came (`x-forwarded-*` and their kin).
+    pub headers: HeaderMap,
     /// Headers that are set from the verified identity.
     pub set: Vec<(HeaderName, HeaderValue)>,
     /// The header that held the token, where the rule keeps it from the target.
@@ -174,8 +178,7 @@ pub fn ask_as(
     asked: &mut Asked,
     moment: Moment,
 ) -> Result<(), IdentityError> {
-    let rule = engine::decide(snapshot, &asked.request(snapshot), moment).rule;
-    let wanted = demand_of(snapshot, asked.listener, rule);
+    let wanted = demanded(snapshot, asked, moment);
     let token = identity.token(&snapshot.config, signer, wanted, moment.wall)?;
     asked.present(&token, wanted);
     Ok(())
@@ -183,11 +186,20 @@ pub fn ask_as(
 
 /// Has somebody ask who holds a token.
 pub fn ask_with(token: &str, snapshot: &Snapshot, asked: &mut Asked, moment: Moment) {
-    let rule = engine::decide(snapshot, &asked.request(snapshot), moment).rule;
-    asked.present(token, demand_of(snapshot, asked.listener, rule));
+    asked.present(token, demanded(snapshot, asked, moment));
 }
 
-/// What a rule demands of a caller, as the file has it.
+/// What the rule that takes a request demands of its caller, as the file has it.
+#[must_use]
+pub fn demanded<'s>(
+    snapshot: &'s Snapshot,
+    asked: &Asked,
+    moment: Moment,
+) -> Option<&'s JwtValidation> {
+    let rule = engine::decide(snapshot, &asked.request(snapshot), moment).rule;
+    demand_of(snapshot, asked.listener, rule)
+}
+
 fn demand_of(
     snapshot: &Snapshot,
     listener: usize,
@@ -258,23 +270,33 @@ fn outcome(
         _ => name(plan.group).map(|name| (name, 1)).into_iter().collect(),
     };
     let group = snapshot.config.target_groups.get(plan.group.0);
-    let validation = rule.and_then(|rule| rule.validation.as_ref());
+    let withheld = rule
+        .and_then(|rule| rule.validation.as_ref())
+        .filter(|validation| !validation.forward_authorization())
+        .map(|validation| validation.token_header().clone());
     let preserves_host =
         snapshot.listeners.get(asked.listener).is_some_and(|listener| listener.preserves_host);
     let authority = canonical.map(|canonical| canonical.authority.clone()).unwrap_or_default();
+    let host = if preserves_host { asked.host().unwrap_or(authority) } else { authority };
+    let removed = snapshot.owned.found_in(&asked.headers);
+    let identity = decision.identity.as_ref();
+    let set = identity.map(|identity| identity.headers.headers.to_vec()).unwrap_or_default();
+    let mut headers = asked.headers.clone();
+    for name in removed.iter().chain(&withheld) {
+        headers.remove(name);
+    }
+    if let Ok(host) = HeaderValue::try_from(&host) {
+        headers.insert(HOST, host);
+    }
+    headers.extend(set.iter().cloned());
     Outcome::Forward(Forwarding {
         groups,
         target: decision.target.map_or_else(|| asked.target.clone(), String::from),
-        host: if preserves_host { asked.host().unwrap_or(authority) } else { authority },
-        removed: snapshot.owned.found_in(&asked.headers),
-        set: decision
-            .identity
-            .as_ref()
-            .map(|identity| identity.headers.headers.to_vec())
-            .unwrap_or_default(),
-        withheld: validation
-            .filter(|validation| !validation.forward_authorization())
-            .map(|validation| validation.token_header().clone()),
+        host,
+        removed,
+        headers,
+        set,
+        withheld,
         is_vouched_for: group.is_some_and(|group| group.identity_assertion),
     })
 }

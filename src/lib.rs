@@ -19,6 +19,7 @@ pub mod explain;
 pub mod fetch;
 pub mod http;
 pub mod proxy;
+pub mod route_tests;
 pub mod routing;
 pub mod session;
 pub mod snapshot;

@@ -28,6 +28,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("admin", 6, &[]),
     ("user_pool", 6, &[]),
     ("explain", 6, &[]),
+    ("route_tests", 6, &["explain"]),
     ("app", 7, &[]),
     ("cli", 8, &[]),
 ];

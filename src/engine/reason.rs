@@ -2,6 +2,7 @@
 
 use crate::answer::Refusal;
 use crate::auth;
+use crate::http::Malformed;
 
 /// A reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +39,23 @@ impl Reason {
             Self::Refused(refusal) => refusal.as_str(),
             Self::ClientClosed => "client_closed",
         }
+    }
+
+    /// Every label, for whoever reads one that was typed.
+    #[must_use]
+    pub fn labels() -> Vec<&'static str> {
+        let own = [
+            Self::Authorized,
+            Self::Public,
+            Self::Redirect,
+            Self::FixedResponse,
+            Self::IdentityKeys,
+        ];
+        let own = own.into_iter().chain([Self::ClientClosed]).map(Self::as_str);
+        let auth = auth::Reason::ALL.iter().map(|reason| reason.as_str());
+        let refused = Refusal::ALL_BUT_MALFORMED.iter().map(|refusal| refusal.as_str());
+        let malformed = Malformed::ALL.iter().map(|malformed| malformed.as_str());
+        own.chain(auth).chain(refused).chain(malformed).collect()
     }
 
     /// The routing action that was taken; empty when none was.

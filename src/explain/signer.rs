@@ -89,7 +89,7 @@ impl Signer {
         Ok(Self { pairs })
     }
 
-    /// Puts the public keys in the place of every key set.
+    /// Makes the public keys the key set of every source that has none yet.
     ///
     /// # Errors
     ///

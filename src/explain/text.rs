@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use ::http::HeaderValue;
 
+use super::paint::Ink;
 use super::{Check, Explanation, Forwarding, Missed, Outcome, RuleStep, State, Verdict};
 use crate::answer::Answer;
 use crate::engine::Reason;
@@ -22,14 +23,6 @@ pub fn render(explanation: &Explanation, color: bool) -> String {
     page.text
 }
 
-#[derive(Clone, Copy)]
-enum Ink {
-    Good,
-    Bad,
-    Faint,
-    Strong,
-}
-
 struct Page {
     text: String,
     color: bool,
@@ -42,13 +35,7 @@ impl Page {
     }
 
     fn ink(&self, ink: Ink, text: &str) -> String {
-        let code = match ink {
-            Ink::Good => "32",
-            Ink::Bad => "31",
-            Ink::Faint => "2",
-            Ink::Strong => "1",
-        };
-        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        super::paint::ink(self.color, ink, text)
     }
 
     fn head(&mut self, title: &str) {

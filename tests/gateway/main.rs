@@ -40,6 +40,7 @@ mod pools;
 mod proxy_protocol;
 mod reload;
 mod request_headers;
+mod route_tests;
 mod samples;
 mod security_policies;
 mod shutdown;
