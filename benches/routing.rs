@@ -22,6 +22,7 @@ fn rule(host: Option<String>, path: Option<String>) -> Rule {
             ..Conditions::default()
         },
         authentication: None,
+        sign_in: None,
         public: false,
         action: Action::FixedResponse(FixedResponse {
             status_code: 404,

@@ -6,24 +6,30 @@
 //! Gateway differ in body and status and will stand beside it.
 
 mod challenge;
+mod custom_page;
 mod grpc;
 mod page;
 mod refusal;
+mod style;
 
 pub use challenge::{Challenge, challenge};
 pub use page::{error_page, reason_phrase};
 pub use refusal::Refusal;
+pub use style::Style;
 
 use std::time::Duration;
 
-use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, SERVER};
+use ::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION,
+    REFERRER_POLICY, SERVER,
+};
 use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use crate::config::model::FixedResponse;
+use crate::config::model::{FixedResponse, ServerHeader};
 
-/// `Server` of what we say ourselves. ALB says `awselb/2.0`; we do not pretend to be it.
-const SERVER_NAME: HeaderValue = HeaderValue::from_static("portcullis");
+/// `Server` of what we say ourselves, unless the listener's [`Style`] has another word.
+const SERVER_NAME: HeaderValue = HeaderValue::from_static(ServerHeader::DEFAULT);
 
 /// An answer of ours: no connection handling, no `Date`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +40,8 @@ pub struct Answer {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Empty for HEAD, though `content-length` is that of GET.
     pub body: Bytes,
+    /// Whether its body may give way to the listener's page for its status.
+    is_replaceable: bool,
 }
 
 /// What about the caller shapes an answer.
@@ -64,13 +72,14 @@ impl Answer {
             headers.push((CONTENT_TYPE, content_type));
             headers.push((CONTENT_LENGTH, HeaderValue::from(body.len())));
         }
-        Self { status, headers, body }
+        Self { status, headers, body, is_replaceable: false }
     }
 
     /// A page of ours for a status, in ALB's shape (alb.md 14.2).
     #[must_use]
     pub fn page(status: u16) -> Self {
-        Self::new(status, page::CONTENT_TYPE_HTML, error_page(status))
+        let answer = Self::new(status, page::CONTENT_TYPE_HTML, error_page(status));
+        Self { is_replaceable: true, ..answer }
     }
 
     /// A `fixed_response` action.
@@ -79,7 +88,9 @@ impl Answer {
         let content_type = HeaderValue::from_str(&response.content_type)
             .unwrap_or_else(|_| HeaderValue::from_static("text/plain"));
         let body = Bytes::copy_from_slice(response.message_body.as_bytes());
-        Self::new(response.status_code, content_type, body)
+        // A rule that says a status and no more leaves open what is shown.
+        let is_replaceable = body.is_empty();
+        Self { is_replaceable, ..Self::new(response.status_code, content_type, body) }
     }
 
     /// A `redirect` action to a location made by [`crate::routing::redirect`].
@@ -100,6 +111,14 @@ impl Answer {
             Ok(value) => answer.with(CACHE_CONTROL, value),
             Err(_) => answer,
         }
+    }
+
+    /// A public key in PEM form, which never changes under its name.
+    #[must_use]
+    pub fn public_key(pem: Bytes) -> Self {
+        let content_type = HeaderValue::from_static("application/x-pem-file");
+        let keep = HeaderValue::from_static("public, max-age=86400");
+        Self::new(200, content_type, pem).with(CACHE_CONTROL, keep)
     }
 
     /// Adds a header.
@@ -150,6 +169,26 @@ pub fn refuse(refusal: Refusal, caller: Caller) -> Answer {
         None => answer,
     };
     answer.for_caller(caller)
+}
+
+/// A page for who could not be signed in, with a way to try again. gRPC callers get a status.
+#[must_use]
+pub fn sign_in_failed(status: u16, retry: Option<&str>, caller: Caller) -> Answer {
+    if caller.is_grpc {
+        return grpc::answer(status, "not signed in");
+    }
+    let answer = match retry {
+        None => Answer::page(status),
+        Some(retry) => {
+            Answer::new(status, page::CONTENT_TYPE_HTML, page::retry_page(status, retry))
+                .with(
+                    CONTENT_SECURITY_POLICY,
+                    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+                )
+                .with(REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
+        }
+    };
+    answer.uncached().for_caller(caller)
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@
 
 mod background;
 mod expiry;
+mod named_files;
 mod reload;
 mod session_key;
 mod start;
 mod stop;
-mod target_files;
 mod targets;
 mod view;
 

@@ -6,9 +6,12 @@
 //! once for an identity and a group and used again while half of its life is left. Requests
 //! without an identity have one too: that nobody was asked for is also something to prove.
 //!
+//! Beside it stands what ALB says of people who signed in: [`oidc_data`].
+//!
 //! What is in it: [`token`]. Which keys sign and are published: [`keys`].
 
 mod keys;
+pub mod oidc_data;
 mod token;
 
 use std::sync::Arc;

@@ -13,6 +13,7 @@ pub mod cache;
 pub mod claims;
 mod extract;
 pub mod headers;
+pub mod id_token;
 mod json;
 pub mod jwks;
 pub mod key_source;

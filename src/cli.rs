@@ -5,6 +5,7 @@
 pub mod check;
 mod demo;
 pub mod explain;
+mod import;
 mod run;
 pub mod schema;
 pub mod test;
@@ -125,6 +126,9 @@ enum Command {
     /// Run the file's development user pool, its targets and the gateway in one process
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(FileArgs),
+    /// Make a routes.yaml of what guards a service today
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Run only the development user pool of routes.yaml
     #[command(after_help = USER_POOL_EXAMPLES)]
     UserPool(user_pool::UserPoolArgs),
@@ -171,6 +175,7 @@ pub fn main() -> ExitCode {
             told(test::run(&args, color, &mut io::stdout().lock()))
         }
         Command::Schema(args) => exit_code(schema::run(&args, &mut io::stdout().lock())),
+        Command::Import(command) => run_import(&command),
         Command::UserPool(args) => run_user_pool(&args),
         Command::Token(args) => run_token(&args),
     };
@@ -220,6 +225,16 @@ fn told(result: Result<u8, explain::Failure>) -> u8 {
             fail(&why);
             MISUSED
         }
+    }
+}
+
+fn run_import(command: &import::ImportCommand) -> u8 {
+    match import::run(command) {
+        Ok(told) => {
+            let _ = writeln!(io::stderr(), "{told}");
+            0
+        }
+        Err(why) => fail(&why),
     }
 }
 

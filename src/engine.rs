@@ -4,6 +4,7 @@
 //! function, so they cannot disagree.
 
 mod reason;
+mod sign_in;
 mod witness;
 
 #[cfg(test)]
@@ -17,16 +18,19 @@ use ::http::header::{CONTENT_TYPE, HOST};
 use ::http::{HeaderMap, HeaderValue};
 
 pub use self::reason::Reason;
+pub use self::sign_in::{InSession, Renewal, Renewed, conclude};
 pub use self::witness::Witness;
 use crate::answer::{self, Answer, Caller, Challenge, Refusal};
-use crate::assertion;
+use crate::assertion::{self, oidc_data};
 use crate::auth::key_source::KeyWait;
-use crate::auth::{self, Identity, Outcome, Patience};
+use crate::auth::{self, CompiledValidation, Identity, Outcome, Patience};
 use crate::clock::UnixMillis;
 use crate::config::model::{Forward, GroupIndex, ProtocolVersion};
 use crate::http::forwarded::{FORWARDED_FOR, check_addresses};
 use crate::http::{Authority, Received, Target, limits, tidy};
 use crate::routing::{Particulars, Selection, choose_group, redirect};
+use crate::sign_in::Callback;
+use crate::sign_in::exchange::Ask;
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
 use crate::stickiness::{Client, Sticky};
 use crate::tls::Presented;
@@ -50,6 +54,8 @@ pub struct Request<'a> {
     pub presented: Option<Presented<'a>>,
     /// Whether it came by a connection whose client no trust store has vouched for.
     pub is_unverified: bool,
+    /// What came of renewing its session, after [`Step::Renew`].
+    pub renewed: Option<&'a Renewed>,
 }
 
 /// What deciding needs beside the request.
@@ -76,6 +82,10 @@ pub struct Decision {
     pub error_reason: &'static str,
     /// Who is calling, where that is proved.
     pub identity: Option<Identity>,
+    /// The session that proves it, where one does.
+    pub session: Option<Box<InSession>>,
+    /// To be asked of a user pool, whatever comes of it: a refresh token is revoked.
+    pub errand: Option<Box<Ask>>,
     /// Bytes of all header lines.
     pub header_bytes: usize,
     /// The canonical `path?query`, where the request did not have that spelling.
@@ -101,6 +111,10 @@ pub enum Step {
     /// Wait until this attempt to fetch a key set has ended, at most
     /// [`MAX_WAIT`](auth::key_source::MAX_WAIT), and ask again with [`Patience::HasWaited`].
     Wait(KeyWait),
+    /// Redeem the code of a browser that signs in, and ask [`conclude`].
+    Redeem(Box<Callback>),
+    /// Renew the session, and ask again with what came of it in [`Request::renewed`].
+    Renew(Box<Renewal>),
 }
 
 /// How a request is forwarded.
@@ -120,24 +134,31 @@ impl Decision {
     pub const fn plan(&self) -> Option<&Plan> {
         match &self.step {
             Step::Forward(plan) => Some(plan),
-            Step::Answer { .. } | Step::Wait(_) => None,
+            Step::Answer { .. } | Step::Wait(_) | Step::Redeem(_) | Step::Renew(_) => None,
+        }
+    }
+
+    const fn new(rule: Option<usize>, reason: Reason, step: Step) -> Self {
+        Self {
+            rule,
+            reason,
+            error_reason: "",
+            identity: None,
+            session: None,
+            errand: None,
+            header_bytes: 0,
+            target: None,
+            authority: None,
+            step,
         }
     }
 
     fn refused(rule: Option<usize>, refusal: Refusal, caller: Caller) -> Self {
-        Self {
-            rule,
-            reason: Reason::Refused(refusal),
-            error_reason: "",
-            identity: None,
-            header_bytes: 0,
-            target: None,
-            authority: None,
-            step: Step::Answer {
-                answer: answer::refuse(refusal, caller),
-                close: refusal.closes_connection(),
-            },
-        }
+        let step = Step::Answer {
+            answer: answer::refuse(refusal, caller),
+            close: refusal.closes_connection(),
+        };
+        Self::new(rule, Reason::Refused(refusal), step)
     }
 }
 
@@ -175,6 +196,10 @@ pub fn decide_before(
     if let Some(decision) = own_path(snapshot, &target, caller, request.received.method) {
         return decision;
     }
+    let place = (&target, &authority);
+    if let Some(decision) = sign_in::callback(snapshot, listener, request, place, moment, caller) {
+        return decision;
+    }
     let particulars = Particulars {
         headers: Some(request.headers),
         query: target.query.unwrap_or_default(),
@@ -207,29 +232,33 @@ pub fn decide_before(
     decision
 }
 
-/// Our own path, whatever the rules say: the public keys of identity assertions, when there are any.
+/// Our own paths, whatever the rules say: public keys of what we sign for targets, when we do.
 fn own_path(
     snapshot: &Snapshot,
     target: &Target<'_>,
     caller: Caller,
     method: &str,
 ) -> Option<Decision> {
+    if !matches!(method, "GET" | "HEAD") {
+        return None;
+    }
+    if let Some(kid) = target.path.strip_prefix(oidc_data::KEYS_PATH) {
+        let signer = snapshot.oidc_signer.as_ref()?;
+        let key = signer.public_key(kid);
+        let answer = key.map_or_else(|| Answer::page(404), Answer::public_key).for_caller(caller);
+        let step = Step::Answer { answer, close: false };
+        return Some(Decision::new(None, Reason::IdentityKeys, step));
+    }
     let asserter = snapshot.asserter.as_ref()?;
-    if target.path != assertion::KEYS_PATH || !matches!(method, "GET" | "HEAD") {
+    if target.path != assertion::KEYS_PATH {
         return None;
     }
     let answer = Answer::key_set(asserter.key_set(), asserter.max_age()).for_caller(caller);
-    Some(Decision {
-        rule: None,
-        reason: Reason::IdentityKeys,
-        error_reason: "",
-        identity: None,
-        header_bytes: 0,
-        target: None,
-        authority: None,
-        step: Step::Answer { answer, close: false },
-    })
+    Some(Decision::new(None, Reason::IdentityKeys, Step::Answer { answer, close: false }))
 }
+
+/// A caller, and the session that proves who it is, where one does.
+type Proved = (Option<Identity>, Option<Box<InSession>>);
 
 /// A request at the rule that takes it.
 struct View<'a> {
@@ -248,10 +277,11 @@ impl View<'_> {
         target: &Target<'_>,
         authority: &Authority<'_>,
     ) -> Decision {
-        let identity = match self.authorize(request, moment) {
-            Ok(identity) => identity,
+        let (identity, session) = match self.authenticate(request, moment, (target, authority)) {
+            Ok(proved) => proved,
             Err(decision) => return *decision,
         };
+        let mut errand = None;
         let (reason, step) = match &self.rule.action {
             Action::Forward(forward) => {
                 let client = Client {
@@ -273,17 +303,33 @@ impl View<'_> {
                 }
             }
             Action::Fixed(answer) => (Reason::FixedResponse, self.say(answer.clone())),
+            Action::SignOut(action) => {
+                let (reason, step, revoke) = self.sign_out(action, request, (target, authority));
+                errand = revoke;
+                (reason, step)
+            }
         };
-        Decision {
-            rule: Some(self.index),
-            reason,
-            error_reason: "",
-            identity,
-            header_bytes: 0,
-            target: None,
-            authority: None,
-            step,
+        let step = sign_in::with_cookies(step, session.as_deref());
+        Decision { identity, session, errand, ..Decision::new(Some(self.index), reason, step) }
+    }
+
+    /// Who is calling, by a token or by a session; nobody on a rule that does not ask. Where both
+    /// may be, the header that would hold the token decides which it is.
+    fn authenticate(
+        &self,
+        request: &Request<'_>,
+        moment: Moment,
+        place: (&Target<'_>, &Authority<'_>),
+    ) -> Result<Proved, Box<Decision>> {
+        if let Some(sign_in) = &self.rule.sign_in {
+            let token_header = self.rule.validation.as_ref().map(CompiledValidation::token_header);
+            if !token_header.is_some_and(|header| request.headers.contains_key(header)) {
+                let session = self.session(sign_in, request, moment, place)?;
+                let identity = session.as_ref().map(|session| Self::identity_of(sign_in, session));
+                return Ok((identity, session.map(Box::new)));
+            }
         }
+        Ok((self.authorize(request, moment)?, None))
     }
 
     /// Who is calling; nobody on a rule that does not ask.
@@ -312,16 +358,8 @@ impl View<'_> {
                 (Reason::Auth(refusal.reason), error_reason, refusal.identity, step)
             }
         };
-        Err(Box::new(Decision {
-            rule: Some(self.index),
-            reason,
-            error_reason,
-            identity,
-            header_bytes: 0,
-            target: None,
-            authority: None,
-            step,
-        }))
+        let decision = Decision::new(Some(self.index), reason, step);
+        Err(Box::new(Decision { error_reason, identity, ..decision }))
     }
 
     fn challenge(&self, refusal: &auth::Refusal) -> Challenge<'_> {

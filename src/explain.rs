@@ -29,6 +29,7 @@ use ::http::header::HOST;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::answer::Answer;
+use crate::auth::CompiledValidation;
 use crate::config::model::{GroupIndex, JwtValidation, Name};
 use crate::engine::{self, Decision, Moment, Reason, Step, Witness};
 use crate::http::{Authority, Malformed, Target};
@@ -88,8 +89,8 @@ pub enum Outcome {
     Forward(Forwarding),
     /// The gateway answers it.
     Answer(Answer),
-    /// The running gateway would fetch the key set now, and then decide.
-    NeedsKey,
+    /// The running gateway would ask this elsewhere, and then decide.
+    Asks(&'static str),
 }
 
 /// What a target would get.
@@ -119,7 +120,7 @@ impl Outcome {
     pub const fn status(&self) -> Option<u16> {
         match self {
             Self::Answer(answer) => Some(answer.status),
-            Self::Forward(_) | Self::NeedsKey => None,
+            Self::Forward(_) | Self::Asks(_) => None,
         }
     }
 }
@@ -142,7 +143,12 @@ pub fn explain(snapshot: &Snapshot, asked: &Asked, moment: Moment) -> Explanatio
         listener.map_or(0, |listener| listener.rules.len().saturating_sub(walked.len()))
     };
     let rule = listener.zip(decision.rule).and_then(|(listener, rule)| listener.rules.get(rule));
-    let compiled = rule.and_then(|rule| rule.validation.as_ref());
+    // Where browsers may sign in too, a token is looked at only if there is one.
+    let is_asked = |rule: &&Rule| {
+        let header = rule.validation.as_ref().map(CompiledValidation::token_header);
+        rule.sign_in.is_none() || header.is_some_and(|name| asked.headers.contains_key(name))
+    };
+    let compiled = rule.filter(is_asked).and_then(|rule| rule.validation.as_ref());
     let wanted = demand_of(snapshot, request.listener, decision.rule);
     let checks = compiled.zip(wanted).map_or_else(Vec::new, |(compiled, wanted)| {
         token::Seen { snapshot, wanted, compiled, headers: &asked.headers, moment }
@@ -254,7 +260,9 @@ fn outcome(
 ) -> Outcome {
     let plan = match decision.step {
         Step::Answer { answer, .. } => return Outcome::Answer(answer),
-        Step::Wait(_) => return Outcome::NeedsKey,
+        Step::Wait(_) => return Outcome::Asks("fetch the key set of the user pool"),
+        Step::Redeem(_) => return Outcome::Asks("redeem the code at the user pool"),
+        Step::Renew(_) => return Outcome::Asks("renew the session at the user pool"),
         Step::Forward(plan) => plan,
     };
     let name = |index: GroupIndex| {

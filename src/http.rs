@@ -6,6 +6,7 @@
 
 pub mod authority;
 pub mod client;
+pub mod cookies;
 pub mod forwarded;
 pub mod limits;
 pub mod malformed;

@@ -29,7 +29,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 pub use self::context::Context;
 use self::fail_point::Place;
-use crate::fetch::KeyKeeper;
+use crate::fetch::{KeyKeeper, SignInDesk};
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::denials::Denials;
@@ -42,6 +42,8 @@ pub struct Gateway {
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// Who fetches a key set that a request turns out to need.
     pub keys: Arc<KeyKeeper>,
+    /// Who redeems codes and renews sessions.
+    pub sign_in: Arc<SignInDesk>,
     /// Where lines go.
     pub access_log: Arc<ArcSwap<AccessLog>>,
     /// The last refusals.
@@ -132,6 +134,7 @@ impl ProxyHttp for Gateway {
         if let Some(begun) = &context.begun {
             begun.snapshot.owned.remove_from(trailers);
         }
+        respond::undress(trailers, context);
         Ok(None)
     }
 

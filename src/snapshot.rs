@@ -8,8 +8,9 @@ use std::sync::{Arc, LazyLock};
 use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use crate::answer::{Answer, Refusal};
+use crate::answer::{Answer, Refusal, Style};
 use crate::assertion::Asserter;
+use crate::assertion::oidc_data::OidcSigner;
 use crate::auth::{self, Authorizers, CompiledValidation};
 use crate::config::model::{self, ClientHeader, Config, Forward, Name, Redirect};
 use crate::http::forwarded::{ForwardedFor, forwarded_port, forwarded_proto};
@@ -17,6 +18,8 @@ use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme, TrustedProxies};
 use crate::routing::RuleTable;
 use crate::session::Seal;
 use crate::session::keys::Key;
+use crate::sign_in::sign_out::SignOutAction;
+use crate::sign_in::{SessionCache, SignIn};
 use crate::stickiness::Stickiness;
 use crate::telemetry::metrics::{ListenerMetrics, Metrics, RuleMetrics};
 use crate::upstream::TargetGroups;
@@ -38,10 +41,14 @@ pub struct Snapshot {
     /// Vouches for requests to groups that want it; `None` when there is no such group, or when
     /// the system had no randomness for a key.
     pub asserter: Option<Arc<Asserter>>,
+    /// Tells targets who signed in; `None` when nobody does, or as of `asserter`.
+    pub oidc_signer: Option<Arc<OidcSigner>>,
     /// Seals what browsers keep for us.
     pub seal: Seal,
     /// How clients are kept on targets and in target groups.
     pub stickiness: Stickiness,
+    /// Sessions that were opened with the keys of `seal`.
+    pub sessions: Arc<SessionCache>,
 }
 
 /// One listener, ready for requests.
@@ -52,6 +59,8 @@ pub struct Listener {
     pub scheme: Scheme,
     /// Its port, for `X-Forwarded-Port` and redirects.
     pub port: u16,
+    /// Whether only this machine reaches it.
+    pub is_loopback: bool,
     /// How strictly paths are read.
     pub path: PathPolicy,
     /// Longest request body in bytes.
@@ -77,10 +86,14 @@ pub struct Listener {
     pub drops_invalid: bool,
     /// Names of the headers that tell the client's TLS: version and cipher suite.
     pub tls_headers: Option<[HeaderName; 2]>,
+    /// Names of cookies that targets do not get; empty where nobody signs in.
+    pub session_cookies: Vec<Arc<str>>,
     /// Prepared values of headers toward targets.
     pub forwarded_proto: HeaderValue,
     /// The same for the port.
     pub forwarded_port: HeaderValue,
+    /// What it does to every answer.
+    pub style: Style,
 }
 
 /// One rule, ready for requests.
@@ -89,6 +102,8 @@ pub struct Rule {
     pub name: Name,
     /// The pre-routing action.
     pub validation: Option<CompiledValidation>,
+    /// The other pre-routing action.
+    pub sign_in: Option<Arc<SignIn>>,
     /// Whether a verified token goes on to the target.
     pub forwards_authorization: bool,
     /// Scopes that a refused caller is told to want.
@@ -107,6 +122,8 @@ pub enum Action {
     Redirect(Redirect),
     /// A prepared answer.
     Fixed(Answer),
+    /// The end of a session.
+    SignOut(Box<SignOutAction>),
 }
 
 /// Outcomes of authorization for [`RuleMetrics::decision`]: `allowed`, then each reason of `auth`.
@@ -136,9 +153,23 @@ impl Snapshot {
         let asserter = config.identity_assertion.as_ref().and_then(|settings| {
             Asserter::compile(settings, previous.and_then(|old| old.asserter.as_ref()))
         });
+        let signs_in = listeners
+            .iter()
+            .any(|listener| listener.rules.iter().any(|rule| rule.sign_in.is_some()));
+        let oidc_signer = signs_in
+            .then(|| {
+                let previous = previous.and_then(|old| old.oidc_signer.as_ref());
+                OidcSigner::compile(&config.oidc_data, previous)
+            })
+            .flatten();
         let owned = OwnedHeaders::compile(&config.owned_headers);
         // Where rules judge methods, nobody may ask a target for another one behind their back.
         let judges_methods = listeners.iter().any(|listener| listener.table.judges_methods());
+        let seal = seal(&config, previous.map(|old| &old.seal));
+        // What a key that is gone had opened must be opened again.
+        let sessions = previous
+            .filter(|old| old.config.session_keys == config.session_keys)
+            .map_or_else(Arc::default, |old| Arc::clone(&old.sessions));
         Self {
             generation: previous.map_or(1, |old| old.generation + 1),
             owned: if judges_methods { owned.with_method_overrides() } else { owned },
@@ -146,8 +177,10 @@ impl Snapshot {
             authorizers,
             groups,
             asserter,
+            oidc_signer,
             stickiness: Stickiness::compile(&config, metrics),
-            seal: seal(&config, previous.map(|old| &old.seal)),
+            seal,
+            sessions,
             config,
         }
     }
@@ -171,6 +204,7 @@ impl Listener {
             name: Arc::clone(&listener.name),
             scheme,
             port: listener.address.port(),
+            is_loopback: listener.address.ip().is_loopback(),
             path: listener.path,
             max_request_body: listener.max_request_body,
             table: RuleTable::compile(&listener.rules),
@@ -186,8 +220,10 @@ impl Listener {
             preserves_host: listener.request_headers.preserve_host,
             drops_invalid: listener.request_headers.drop_invalid,
             tls_headers: listener.request_headers.tls.as_ref().and_then(tls_headers),
+            session_cookies: session_cookies(listener),
             forwarded_proto: forwarded_proto(scheme),
             forwarded_port: forwarded_port(listener.address.port()),
+            style: Style::compile(&listener.response_headers, &listener.error_pages),
         }
     }
 }
@@ -220,12 +256,31 @@ impl Rule {
             model::Action::FixedResponse(fixed) => {
                 (Action::Fixed(Answer::fixed(fixed)), Vec::new())
             }
+            model::Action::SignOut(sign_out) => {
+                let compiled = SignOutAction::compile(sign_out, &config.user_pools, authorizers);
+                // The file was checked: there is such a pool.
+                let action = compiled.map_or_else(
+                    || Action::Fixed(Answer::page(500)),
+                    |action| Action::SignOut(Box::new(action)),
+                );
+                (action, Vec::new())
+            }
         };
         let validation = rule.authentication.as_ref();
+        let sign_in = rule.sign_in.as_ref().map(|sign_in| {
+            let pools = &config.user_pools;
+            SignIn::compile(sign_in, pools, authorizers, &rule.claim_headers).map(Arc::new)
+        });
+        // The file was checked: there is such a pool. Were there none, nobody may come in.
+        let (sign_in, action) = match sign_in {
+            Some(None) => (None, Action::Fixed(Answer::page(500))),
+            sign_in => (sign_in.flatten(), action),
+        };
         Self {
             name: Arc::clone(&rule.name),
             forwards_authorization: validation.is_none_or(|v| v.forward_authorization),
             wanted_scopes: validation.map(wanted_scopes).unwrap_or_default(),
+            sign_in,
             validation: validation.map(|v| authorizers.compile_validation(v, &rule.claim_headers)),
             action,
             metrics: metrics.rule(listener, &rule.name, &groups, &OUTCOMES),
@@ -239,6 +294,21 @@ fn client_headers(tls: Option<&model::ListenerTls>) -> Vec<(ClientHeader, Bytes)
     };
     let name = |header| Bytes::copy_from_slice(mutual.header_names.name(header).as_bytes());
     ClientHeader::ALL.into_iter().map(|header| (header, name(header))).collect()
+}
+
+/// The names of sessions that rules of a listener make or end, each once.
+fn session_cookies(listener: &model::Listener) -> Vec<Arc<str>> {
+    let rules = listener.rules.iter().chain(std::iter::once(&listener.default_rule));
+    let mut names: Vec<Arc<str>> = rules
+        .filter_map(|rule| match (&rule.sign_in, &rule.action) {
+            (Some(sign_in), _) => Some(Arc::clone(&sign_in.session_cookie_name)),
+            (None, model::Action::SignOut(action)) => Some(Arc::clone(&action.session_cookie_name)),
+            (None, _) => None,
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// The file's session keys. Our own, for when it has none, outlives a reload.

@@ -23,6 +23,7 @@ use self::memory::{Mark, Memory, Recalled};
 use crate::clock::UnixMillis;
 use crate::config::model::{Config, Forward, GroupIndex, StickyCookie};
 use crate::config::{self, model};
+use crate::http::cookies;
 use crate::session::{Purpose, Seal};
 use crate::telemetry::metrics::{Metrics, StickinessMetrics};
 use crate::upstream::TargetKey;
@@ -206,7 +207,7 @@ impl Stickiness {
         let found = match (&stickiness.cookie, found) {
             // Both cookies must come back; what the target's own says is its own business.
             (StickyCookie::Application(name), Ok(_))
-                if cookie::values(client.headers, name).next().is_none() =>
+                if cookies::values(client.headers, name).next().is_none() =>
             {
                 Err(Miss::NoApplicationCookie)
             }
@@ -306,7 +307,7 @@ fn mark(name: &str) -> Mark {
 
 /// Whether any cookie of a kind came. ALB's word that there is none is none.
 fn is_sent(headers: &HeaderMap, kind: Kind) -> bool {
-    let mut values = kind.names().iter().flat_map(|name| cookie::values(headers, name));
+    let mut values = kind.names().iter().flat_map(|name| cookies::values(headers, name));
     values.any(|value| value != REMOVED.as_bytes())
 }
 

@@ -6,6 +6,7 @@
 
 mod claims;
 mod listeners;
+mod sign_in;
 mod targets;
 
 use std::path::Path;
@@ -35,6 +36,7 @@ pub fn redacted(config: &Config) -> Value {
         access_log,
         connection_log,
         identity_assertion,
+        oidc_data,
         health_check_log,
         claim_headers: headers,
         owned_headers,
@@ -55,6 +57,7 @@ pub fn redacted(config: &Config) -> Value {
         "access_log": self::access_log(access_log),
         "connection_log": { "destination": log_destination(connection_log) },
         "identity_assertion": identity_assertion.as_ref().map(self::identity_assertion),
+        "oidc_data": sign_in::oidc_data(oidc_data),
         "health_check_log": { "destination": log_destination(health_check_log) },
         "claim_headers": claim_headers(headers),
         "owned_headers": owned_headers,
@@ -158,6 +161,7 @@ fn user_pool(pool: &UserPool) -> Value {
         refresh,
         max_stale,
         max_token_size,
+        sign_in,
         span: _,
     } = pool;
     json!({
@@ -178,6 +182,7 @@ fn user_pool(pool: &UserPool) -> Value {
         "refresh": seconds(*refresh),
         "max_stale": seconds(*max_stale),
         "max_token_size": max_token_size,
+        "sign_in": sign_in.as_deref().map(sign_in::provider),
     })
 }
 

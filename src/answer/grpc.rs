@@ -25,7 +25,7 @@ pub(super) fn answer(status: u16, message: &'static str) -> Answer {
         (HeaderName::from_static("grpc-status"), HeaderValue::from(grpc_status(status))),
         (HeaderName::from_static("grpc-message"), HeaderValue::from_static(message)),
     ];
-    Answer { status: 200, headers, body: Bytes::new() }
+    Answer { status: 200, headers, body: Bytes::new(), is_replaceable: false }
 }
 
 /// The gRPC code that stands for an HTTP status: gRPC's own table for the answers of proxies, and

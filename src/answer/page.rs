@@ -71,6 +71,28 @@ pub fn error_page(status: u16) -> Bytes {
     }
 }
 
+/// The page for a status with a link to try again, which is escaped.
+pub(super) fn retry_page(status: u16, retry: &str) -> Bytes {
+    let mut link = String::with_capacity(retry.len());
+    for character in retry.chars() {
+        match character {
+            '&' => link.push_str("&amp;"),
+            '<' => link.push_str("&lt;"),
+            '>' => link.push_str("&gt;"),
+            '"' => link.push_str("&quot;"),
+            '\'' => link.push_str("&#39;"),
+            other => link.push(other),
+        }
+    }
+    let title = format!("{status} {}", reason_phrase(status));
+    Bytes::from(format!(
+        "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n\
+         <center><h1>{title}</h1></center>\r\n\
+         <center><p>You could not be signed in. <a href=\"{link}\">Try again</a></p></center>\r\n\
+         </body>\r\n</html>\r\n"
+    ))
+}
+
 fn place_of(status: u16) -> Option<usize> {
     REASONS.binary_search_by_key(&status, |(status, _)| *status).ok()
 }

@@ -119,8 +119,12 @@ async fn rotate_identity_keys(gateway: Arc<Gateway>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let now = ticks.tick().await.into_std();
-        if let Some(asserter) = &gateway.snapshot.load().asserter {
+        let snapshot = gateway.snapshot.load();
+        if let Some(asserter) = &snapshot.asserter {
             asserter.rotate(now);
+        }
+        if let Some(signer) = &snapshot.oidc_signer {
+            signer.rotate(now);
         }
     }
 }

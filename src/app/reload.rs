@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::expiry::{Expiry, Nearness};
+use super::named_files::NamedFiles;
 use super::start::{Gateway, destination, log_settings};
-use super::target_files::TargetFiles;
 use crate::admin::ReloadReport;
 use crate::check;
 use crate::clock;
@@ -43,7 +43,7 @@ struct State {
     judged: [u8; 32],
     handles: Vec<ListenerHandle>,
     certificates: Vec<Option<CertificateWatch>>,
-    target_files: TargetFiles,
+    named_files: NamedFiles,
     expiry: Expiry,
 }
 
@@ -57,13 +57,13 @@ impl Reloader {
         handles: Vec<ListenerHandle>,
         certificates: Vec<Option<CertificateWatch>>,
     ) -> Self {
-        let target_files = TargetFiles::of(&gateway.snapshot.load().config);
+        let named_files = NamedFiles::of(&gateway.snapshot.load().config);
         let state = State {
             digest,
             judged: digest,
             handles,
             certificates,
-            target_files,
+            named_files,
             expiry: Expiry::default(),
         };
         state.show_ends(&gateway);
@@ -177,7 +177,7 @@ impl Reloader {
             compiled.push(tls);
         }
         // Before they are read: what changes in between is then seen as a change.
-        let target_files = TargetFiles::of(&config);
+        let named_files = NamedFiles::of(&config);
         let snapshot = Arc::new(Snapshot::compile(config, Some(&old), &gateway.metrics));
         // A target under a new name must not answer 503 until the name is looked up.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -201,7 +201,7 @@ impl Reloader {
                 watch.map(|(compiled, tls)| CertificateWatch::new(tls, listener.http2, compiled)),
             );
         }
-        state.target_files = target_files;
+        state.named_files = named_files;
         state.digest = loaded.digest;
         state.show_ends(gateway);
         gateway.metrics.reload_succeeded(snapshot.generation, clock::wall());
@@ -229,9 +229,9 @@ impl Reloader {
         if is_changed {
             state.show_ends(&self.gateway);
         }
-        if state.target_files.poll() {
-            tracing::info!("a file that a target group names has changed");
-            // What is wrong is said in the log and by a gauge; the groups before still serve.
+        if state.named_files.poll() {
+            tracing::info!("a file that a target group or an error page names has changed");
+            // What is wrong is said in the log and by a gauge; what was before still serves.
             drop(self.reload_locked(&mut state));
         }
         state.tell_ends(&self.gateway);

@@ -22,7 +22,7 @@ use super::stop::StopSignal;
 use crate::config::Loaded;
 use crate::config::model::{self, Config, LogDestination};
 use crate::connection::{self, BindError, ListenerService, ListenerSettings, MemoryLimit, Shares};
-use crate::fetch::{ClientError, HttpClient, KeyKeeper, KeyStore, Limits, StoreError};
+use crate::fetch::{ClientError, HttpClient, KeyKeeper, KeyStore, Limits, SignInDesk, StoreError};
 use crate::proxy;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::{AccessLog, Destination, Settings};
@@ -134,6 +134,7 @@ pub fn run(
     let proxy = proxy::Gateway {
         snapshot: Arc::clone(&gateway.snapshot),
         keys: Arc::clone(&gateway.keys),
+        sign_in: SignInDesk::new(Arc::clone(&gateway.keys))?,
         access_log: Arc::clone(&gateway.access_log),
         denials: Arc::clone(&gateway.denials),
         metrics: Arc::clone(&gateway.metrics),

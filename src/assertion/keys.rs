@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use serde_json::json;
 
@@ -49,6 +49,22 @@ impl NamedKey {
         self.key.sign(message)
     }
 
+    /// The public key (RFC 5280 4.1.2.7, RFC 7468 13).
+    pub(super) fn pem(&self) -> Bytes {
+        /// A sequence of the algorithm, an elliptic curve key on P-256, and a point not compressed.
+        const PREFIX: [u8; 27] = [
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
+            0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+        ];
+        let (x, y) = self.key.coordinates();
+        let der = STANDARD.encode([&PREFIX[..], &x, &y].concat());
+        // 124 characters: two lines.
+        let (first, second) = der.split_at_checked(64).unwrap_or((&der, ""));
+        Bytes::from(format!(
+            "-----BEGIN PUBLIC KEY-----\n{first}\n{second}\n-----END PUBLIC KEY-----\n"
+        ))
+    }
+
     fn jwk(&self) -> serde_json::Value {
         let (x, y) = encoded(&self.key);
         json!({
@@ -67,6 +83,8 @@ fn encoded(key: &SigningKey) -> (String, String) {
 pub(super) struct Published {
     pub(super) signing: NamedKey,
     pub(super) document: Bytes,
+    /// Every key that the document has.
+    pub(super) keys: Vec<NamedKey>,
 }
 
 /// All keys and their times.
@@ -122,9 +140,10 @@ impl Ring {
     pub(super) fn published(&self) -> Published {
         let next = self.next.iter().map(|(key, _)| key);
         let retired = self.retired.iter().map(|(key, _)| key);
-        let keys: Vec<_> =
-            std::iter::once(&self.signing).chain(next).chain(retired).map(NamedKey::jwk).collect();
-        let document = json!({ "keys": keys }).to_string();
-        Published { signing: self.signing.clone(), document: document.into() }
+        let keys: Vec<NamedKey> =
+            std::iter::once(&self.signing).chain(next).chain(retired).cloned().collect();
+        let document: Vec<_> = keys.iter().map(NamedKey::jwk).collect();
+        let document = json!({ "keys": document }).to_string();
+        Published { signing: self.signing.clone(), document: document.into(), keys }
     }
 }

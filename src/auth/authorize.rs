@@ -89,7 +89,8 @@ impl Authorizers {
         if let Some((cached, accepted)) = self.cached(check, name.as_ref()) {
             let size_is_right = token.len() <= accepted.pool.max_token_size;
             let is_fresh = accepted.issuer.source().current().as_ref().is_some_and(|current| {
-                current.age(mono) < accepted.pool.max_stale && current.set().holds(cached.key())
+                current.age(mono) < accepted.pool.max_stale
+                    && cached.key().is_some_and(|key| current.set().holds(key))
             });
             if size_is_right && is_fresh {
                 self.counts.hits.fetch_add(1, Ordering::Relaxed);
@@ -145,7 +146,7 @@ impl Authorizers {
             }
         };
         let (pool, issuer) = (&accepted.pool, &accepted.issuer);
-        match verify::verify(&parts, &header, payload, pool, issuer, key) {
+        match verify::verify(&parts, &header, payload, pool.profile, issuer, key) {
             Ok(verified) => {
                 let verified = Arc::new(verified);
                 if let Err(reason) = pool_admits(&verified, pool, now) {
@@ -231,7 +232,7 @@ fn conclude(
     }
 }
 
-fn read<'t, 'b>(
+pub(super) fn read<'t, 'b>(
     token: &'t [u8],
     buffer: &'b mut HeaderBuffer,
 ) -> Result<(token::Parts<'t>, Header<'b>, Payload), Reason> {
@@ -253,7 +254,7 @@ fn suits(header: &Header<'_>, token: &[u8], pool: &Pool) -> Result<(), Reason> {
 }
 
 /// The key that the header names, from a set that is not too old.
-fn find_key<'k>(
+pub(super) fn find_key<'k>(
     current: Option<&'k Arc<Current>>,
     header: &Header<'_>,
     accepted: &Accepted,

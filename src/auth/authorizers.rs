@@ -93,7 +93,8 @@ impl Authorizers {
         CompiledValidation::new(validation, &self.pools, self.header_set(claim_headers))
     }
 
-    fn header_set(&self, headers: &[ClaimHeader]) -> Arc<ClaimHeaderSet> {
+    /// The rule's claim headers; equal lists are one set.
+    pub fn header_set(&self, headers: &[ClaimHeader]) -> Arc<ClaimHeaderSet> {
         let mut sets = self.header_sets.lock();
         if let Some(known) = sets.iter().find(|set| set.is_made_from(headers)) {
             return Arc::clone(known);

@@ -28,14 +28,14 @@ const OVERHEAD: usize = 256;
 /// SipHash 360 ns and 4,900, this 210 ns and 1,700. Comparing whole tokens would save another
 /// 1,400 instructions and keep every caller's credentials in memory; that is not worth it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct TokenName([u8; 16]);
+pub(crate) struct TokenName([u8; 16]);
 
 /// Makes [`TokenName`]s.
-struct Namer(LessSafeKey);
+pub(crate) struct Namer(LessSafeKey);
 
 impl Namer {
     /// Without randomness there can be no gateway: TLS and sign-in need it as well.
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let mut key = [0; 16];
         aws_lc_rs::rand::fill(&mut key).ok()?;
         Some(Self(LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &key).ok()?)))
@@ -43,7 +43,7 @@ impl Namer {
 
     /// AES-GCM of nothing with the token beside it is GHASH and a constant. The nonce may be the
     /// same each time because no tag ever leaves this process.
-    fn name(&self, token: &[u8]) -> Option<TokenName> {
+    pub(crate) fn name(&self, token: &[u8]) -> Option<TokenName> {
         let nonce = Nonce::assume_unique_for_key([0; 12]);
         let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []).ok()?;
         tag.as_ref().first_chunk().copied().map(TokenName)
@@ -52,7 +52,7 @@ impl Namer {
 
 /// A name is as evenly spread as any hash of it would be.
 #[derive(Debug, Default)]
-pub(super) struct NameHasher(u64);
+pub(crate) struct NameHasher(u64);
 
 impl Hasher for NameHasher {
     fn finish(&self) -> u64 {

@@ -40,6 +40,12 @@ impl std::fmt::Debug for Claims {
 }
 
 impl Claims {
+    /// Reads a JSON object: 32 levels at most, no name twice at the top.
+    #[must_use]
+    pub fn parse(text: String) -> Option<Self> {
+        Payload::parse(text).ok().map(Payload::into_claims)
+    }
+
     /// The value of the claim `name`, as JSON text.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&str> {

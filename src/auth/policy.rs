@@ -32,7 +32,7 @@ pub(super) fn pool_admits(
     pool: &Pool,
     now: UnixMillis,
 ) -> Result<(), Reason> {
-    if !pool.algorithms.contain(token.algorithm()) {
+    if !token.algorithm().is_some_and(|algorithm| pool.algorithms.contain(algorithm)) {
         return Err(Reason::AlgorithmNotAllowed);
     }
     in_time(token, pool, now)?;
@@ -61,7 +61,7 @@ pub(super) fn pool_admits(
     }
 }
 
-fn in_time(token: &VerifiedToken, pool: &Pool, now: UnixMillis) -> Result<(), Reason> {
+pub(super) fn in_time(token: &VerifiedToken, pool: &Pool, now: UnixMillis) -> Result<(), Reason> {
     if now >= token.expires.plus(pool.clock_skew) {
         return Err(Reason::TokenExpired);
     }

@@ -107,6 +107,12 @@ impl Pool {
         &self.name
     }
 
+    /// Which rules its tokens follow.
+    #[must_use]
+    pub const fn profile(&self) -> Profile {
+        self.profile
+    }
+
     /// Its accepted issuers.
     #[must_use]
     pub const fn issuers(&self) -> &[Arc<Issuer>] {

@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use super::claims::{Claims, Payload, Span};
 use super::headers::BlockCache;
 use super::jwks::Key;
-use super::pool::{Issuer, Pool};
+use super::pool::Issuer;
 use super::reason::Reason;
 use super::token::{Header, Parts, SignatureBuffer, TokenType};
 use crate::clock::UnixMillis;
@@ -41,8 +41,8 @@ pub enum Use {
 pub struct VerifiedToken {
     number: u64,
     issuer: Arc<Issuer>,
-    key: Arc<Key>,
-    algorithm: Algorithm,
+    /// `None` for the claims of a session, which were proved when it began.
+    signature: Option<(Arc<Key>, Algorithm)>,
     profile: Profile,
     token_use: Option<Use>,
     pub(super) expires: UnixMillis,
@@ -71,16 +71,16 @@ impl VerifiedToken {
         &self.issuer
     }
 
-    /// The key that it was signed with.
+    /// The key that it was signed with; none for the claims of a session.
     #[must_use]
-    pub const fn key(&self) -> &Arc<Key> {
-        &self.key
+    pub fn key(&self) -> Option<&Arc<Key>> {
+        self.signature.as_ref().map(|(key, _)| key)
     }
 
-    /// The algorithm that it was signed with.
+    /// The algorithm that it was signed with; none for the claims of a session.
     #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
-        self.algorithm
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.signature.as_ref().map(|(_, algorithm)| *algorithm)
     }
 
     /// The profile that its claims follow.
@@ -177,7 +177,7 @@ pub(super) fn verify(
     parts: &Parts<'_>,
     header: &Header<'_>,
     payload: Payload,
-    pool: &Pool,
+    profile: Profile,
     issuer: &Arc<Issuer>,
     key: &Arc<Key>,
 ) -> Result<VerifiedToken, Reason> {
@@ -187,7 +187,43 @@ pub(super) fn verify(
     if !key.verifies(algorithm, parts.signed, signature) {
         return Err(Reason::SignatureInvalid);
     }
-    read_claims(payload, pool.profile, issuer, key, algorithm)
+    read_claims(payload, profile, issuer, key, algorithm)
+}
+
+/// The claims of a session, as if they were a token's: they were proved when the session began, and
+/// sealed since. Claims beside `sub` are what they are, and of no use where their type is wrong.
+pub(super) fn session_claims(
+    text: String,
+    profile: Profile,
+    issuer: &Arc<Issuer>,
+    expires: UnixMillis,
+) -> Result<VerifiedToken, Reason> {
+    let mut payload = Payload::parse(text).map_err(|_| Reason::TokenMalformed)?;
+    let known = payload.known;
+    let subject = text_claim(&mut payload, known.sub)?.ok_or(Reason::ClaimMissing)?;
+    let client = text_claim(&mut payload, known.client_id).unwrap_or_default();
+    let scopes = scopes(&mut payload, profile).unwrap_or_default();
+    let groups = groups(&mut payload, profile).unwrap_or_default();
+    let claims = payload.into_claims();
+    let blocks = BlockCache::for_claims(claims.weight());
+    Ok(VerifiedToken {
+        number: NEXT.fetch_add(1, Ordering::Relaxed),
+        issuer: Arc::clone(issuer),
+        signature: None,
+        profile,
+        token_use: None,
+        expires,
+        not_before: UnixMillis(0),
+        issued: None,
+        subject,
+        client,
+        audiences: Box::default(),
+        scopes,
+        groups,
+        claims,
+        digest: OnceLock::new(),
+        blocks,
+    })
 }
 
 /// Whether `typ` is one of the profile's (RFC 8725 section 3.11).
@@ -209,12 +245,12 @@ fn read_claims(
     let expires = date(&payload, known.exp)?.ok_or(Reason::ClaimMissing)?.floor();
     let not_before = date(&payload, known.nbf)?.map_or(UnixMillis(0), Date::ceil);
     let issued = date(&payload, known.iat)?.map(Date::ceil);
-    let subject = text(&mut payload, known.sub)?.ok_or(Reason::ClaimMissing)?;
+    let subject = text_claim(&mut payload, known.sub)?.ok_or(Reason::ClaimMissing)?;
     if payload.get(subject).is_empty() {
         return Err(Reason::ClaimFormatInvalid);
     }
-    let jti = text(&mut payload, known.jti)?;
-    text(&mut payload, known.username)?;
+    let jti = text_claim(&mut payload, known.jti)?;
+    text_claim(&mut payload, known.username)?;
     let audience = audience(&mut payload, known.aud)?;
     let scopes = scopes(&mut payload, profile)?;
     let groups = groups(&mut payload, profile)?;
@@ -223,9 +259,9 @@ fn read_claims(
             issued.ok_or(Reason::ClaimMissing)?;
             cognito_use(&mut payload, &audience)?
         }
-        Profile::Oidc => (None, text(&mut payload, known.client_id)?),
+        Profile::Oidc => (None, text_claim(&mut payload, known.client_id)?),
         Profile::Rfc9068 => {
-            let client_id = text(&mut payload, known.client_id)?;
+            let client_id = text_claim(&mut payload, known.client_id)?;
             let is_complete = issued.is_some() && jti.is_some() && client_id.is_some();
             (None, client_id.filter(|_| is_complete).ok_or(Reason::ClaimMissing).map(Some)?)
         }
@@ -235,8 +271,7 @@ fn read_claims(
     Ok(VerifiedToken {
         number: NEXT.fetch_add(1, Ordering::Relaxed),
         issuer: Arc::clone(issuer),
-        key: Arc::clone(key),
-        algorithm,
+        signature: Some((Arc::clone(key), algorithm)),
         profile,
         token_use,
         expires,
@@ -259,10 +294,10 @@ fn cognito_use(
     payload: &mut Payload,
     audience: &Audience,
 ) -> Result<(Option<Use>, Option<Span>), Reason> {
-    let span = text(payload, payload.known.token_use)?.ok_or(Reason::ClaimMissing)?;
+    let span = text_claim(payload, payload.known.token_use)?.ok_or(Reason::ClaimMissing)?;
     match payload.get(span) {
         "access" => {
-            let client_id = text(payload, payload.known.client_id)?;
+            let client_id = text_claim(payload, payload.known.client_id)?;
             Ok((Some(Use::Access), Some(client_id.ok_or(Reason::ClaimMissing)?)))
         }
         "id" => match audience {
@@ -275,7 +310,7 @@ fn cognito_use(
 }
 
 /// A claim that is a string if it is there.
-fn text(payload: &mut Payload, span: Option<Span>) -> Result<Option<Span>, Reason> {
+fn text_claim(payload: &mut Payload, span: Option<Span>) -> Result<Option<Span>, Reason> {
     match span {
         None => Ok(None),
         Some(span) => payload.string(span).map(Some).ok_or(Reason::ClaimFormatInvalid),
@@ -309,7 +344,7 @@ fn audience(payload: &mut Payload, span: Option<Span>) -> Result<Audience, Reaso
 
 /// `scope`, split at spaces; other issuers than Cognito may call it `scp` and make it an array.
 fn scopes(payload: &mut Payload, profile: Profile) -> Result<Box<[Span]>, Reason> {
-    if let Some(scope) = text(payload, payload.known.scope)? {
+    if let Some(scope) = text_claim(payload, payload.known.scope)? {
         return Ok(payload.split_at_spaces(scope));
     }
     let Some(scp) = payload.known.scp.filter(|_| profile != Profile::Cognito) else {

@@ -9,7 +9,7 @@ use crate::routing::RuleTable;
 const MAX_PAIRS: usize = 1_000_000;
 
 pub(super) fn judge(listener: &Listener, table: &RuleTable, findings: &mut Vec<Diagnostic>) {
-    let protected: Vec<usize> = positions(&listener.rules, |rule| rule.authentication.is_some());
+    let protected: Vec<usize> = positions(&listener.rules, Rule::is_protected);
     let mut pairs = 0;
     for position in positions(&listener.rules, is_open) {
         let beside = protected.iter().copied().find(|&other| {
@@ -30,13 +30,13 @@ fn positions(rules: &[Rule], is_wanted: impl Fn(&Rule) -> bool) -> Vec<usize> {
 }
 
 fn is_open(rule: &Rule) -> bool {
-    matches!(rule.action, Action::Forward(_)) && rule.authentication.is_none() && !rule.public
+    matches!(rule.action, Action::Forward(_)) && !rule.authenticates() && !rule.public
 }
 
 fn open(rule: &Rule, listener: &Listener, beside: Option<usize>) -> Diagnostic {
     let name = &rule.name;
     let help =
-        Some("say `public: true` if everybody may come here, or add `jwt_validation`".to_owned());
+        Some("say `public: true` if everybody may come here, or add `jwt_validation` or `authenticate_cognito`".to_owned());
     match beside.and_then(|beside| listener.rules.get(beside)) {
         None => {
             let message = format!("rule `{name}` forwards without authentication");

@@ -108,9 +108,9 @@ impl Summary {
         let has_state_directory = config.state_directory.is_some();
         let session_keys = (config.session_keys.is_empty() && seals_cookies(config)).then_some(
             if has_state_directory {
-                "stickiness cookies are good for this machine only, not for other replicas"
+                "cookies of stickiness and sign-in are good for this machine only, not for other replicas"
             } else {
-                "stickiness cookies are good for this process only, not after a restart nor for other replicas"
+                "cookies of stickiness and sign-in are good for this process only, not after a restart nor for other replicas"
             },
         );
         Self { text: parts.join(", "), has_state_directory, session_keys }
@@ -123,10 +123,10 @@ fn seals_cookies(config: &Config) -> bool {
         .listeners
         .iter()
         .flat_map(|listener| listener.rules.iter().chain(std::iter::once(&listener.default_rule)));
+    let is_sticky =
+        |action: &Action| matches!(action, Action::Forward(f) if f.stickiness.is_some());
     config.target_groups.iter().any(|group| group.stickiness.is_some())
-        || rules.any(
-            |rule| matches!(&rule.action, Action::Forward(forward) if forward.stickiness.is_some()),
-        )
+        || rules.any(|rule| rule.sign_in.is_some() || is_sticky(&rule.action))
 }
 
 fn count(findings: &[Diagnostic], severity: Severity) -> usize {

@@ -12,11 +12,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostics::Span;
+pub use super::error_page::{ErrorPage, ErrorPages, PageFor};
 pub use super::mutual_authentication::{
     ClientHeader, ClientHeaderNames, MutualAuthentication, MutualMode, TrustStore,
 };
 pub use super::regex::Regex;
+pub use super::response_headers::{AddedHeader, ResponseHeaders, ServerHeader};
 pub use super::security_policy::SecurityPolicy;
+pub use super::sign_in::{
+    Authenticate, ClientAuthentication, Logout, OidcData, OnUnauthenticatedRequest, Provider,
+    SignOut,
+};
 use super::signing_key::SigningKey;
 pub use crate::http::PathPolicy;
 use crate::http::TrustedProxies;
@@ -48,6 +54,8 @@ pub struct Config {
     pub connection_log: LogDestination,
     /// How target groups that want it are told who calls.
     pub identity_assertion: Option<IdentityAssertion>,
+    /// How targets are told who signed in, in ALB's header.
+    pub oidc_data: OidcData,
     /// One line a health check. Default off.
     pub health_check_log: LogDestination,
     /// The file's `claim_headers`, or the default four.
@@ -211,6 +219,8 @@ pub struct UserPool {
     pub max_stale: Duration,
     /// A token longer than this is refused unread. Default 16 KiB.
     pub max_token_size: usize,
+    /// How people sign in here; absent: they do not.
+    pub sign_in: Option<Arc<Provider>>,
     /// Where the pool stands in the file.
     pub span: Span,
 }
@@ -498,6 +508,10 @@ pub struct Listener {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// What becomes of the headers of a request.
     pub request_headers: RequestHeaders,
+    /// What every answer bears.
+    pub response_headers: ResponseHeaders,
+    /// What its own answers show, with the file's pages where it has none.
+    pub error_pages: ErrorPages,
     /// Longest silence on a client connection. Default 60 s.
     pub idle_timeout: Duration,
     /// Age after which a client connection takes one more request. Default 3600 s.
@@ -607,6 +621,9 @@ pub struct Rule {
     pub conditions: Conditions,
     /// The pre-routing action.
     pub authentication: Option<JwtValidation>,
+    /// The other pre-routing action: browsers sign in. Beside the first one, that judges requests
+    /// with an `Authorization` header, and this one those without.
+    pub sign_in: Option<Authenticate>,
     /// `public: true`: forwarding without authentication is meant.
     pub public: bool,
     /// The routing action.
@@ -747,6 +764,25 @@ pub enum Action {
     Redirect(Redirect),
     /// A fixed answer.
     FixedResponse(FixedResponse),
+    /// The end of a session.
+    SignOut(SignOut),
+}
+
+impl Rule {
+    /// Whether nobody comes past it without an identity.
+    #[must_use]
+    pub fn is_protected(&self) -> bool {
+        match &self.sign_in {
+            Some(sign_in) => sign_in.on_unauthenticated_request != OnUnauthenticatedRequest::Allow,
+            None => self.authentication.is_some(),
+        }
+    }
+
+    /// Whether it asks who is calling, even where it serves those who do not say.
+    #[must_use]
+    pub const fn authenticates(&self) -> bool {
+        self.authentication.is_some() || self.sign_in.is_some()
+    }
 }
 
 /// `forward:`

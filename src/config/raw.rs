@@ -4,9 +4,12 @@
 //! types, so they speak to whoever writes the file. Defaults and checks are in `validate`.
 
 mod development;
+mod error_page;
 mod forwarding;
 mod listener;
+mod response_headers;
 mod rule;
+mod sign_in;
 mod stickiness;
 mod target_group;
 mod user_pool;
@@ -19,9 +22,12 @@ pub(super) use super::route_tests::raw::Test as RouteTest;
 use super::units::{DurationText, SizeText};
 
 pub(super) use development::*;
+pub(super) use error_page::*;
 pub(super) use forwarding::*;
 pub(super) use listener::*;
+pub(super) use response_headers::*;
 pub(super) use rule::*;
+pub(super) use sign_in::*;
 pub(super) use stickiness::*;
 pub(super) use target_group::*;
 pub(super) use user_pool::*;
@@ -61,6 +67,8 @@ pub(super) struct File {
     pub(super) connection_log: Field<ConnectionLog>,
     /// How target groups with `identity_assertion: true` are told who calls.
     pub(super) identity_assertion: Field<IdentityAssertion>,
+    /// How `x-amzn-oidc-data`, which tells targets who signed in, is signed.
+    pub(super) oidc_data: Field<OidcData>,
     /// One line for each health check, in the fields of ALB's health-check log.
     pub(super) health_check_log: Field<HealthCheckLog>,
     /// The headers this gateway owns: removed from every request in every spelling, then set from
@@ -71,6 +79,9 @@ pub(super) struct File {
     pub(super) user_pools: Field<Table<UserPool>>,
     /// Backends that serve the same thing, by the name that rules use.
     pub(super) target_groups: Field<Table<TargetGroup>>,
+    /// What our own answers show in place of ALB's pages, by status (`404`) or class (`4xx`, `5xx`).
+    /// A listener may have its own. gRPC callers never get one.
+    pub(super) error_pages: Field<Table<ErrorPage>>,
     /// Addresses and ports we accept on, each with its rules.
     pub(super) listeners: Field<Table<Listener>>,
     /// The embedded user pool for development, started by `portcullis demo` and
@@ -152,7 +163,7 @@ pub(super) struct IdentityAssertion {
     pub(super) issuer: Field<String>,
     /// How long one is good: `10s` to `120s`. Default: `60s`.
     pub(super) lifetime: Field<DurationText>,
-    /// How often a new signing key takes over: `1m` to `30d`. Default: `24h`.
+    /// How often a new signing key takes over: `1m` to `720h`. Default: `24h`.
     pub(super) rotation: Field<DurationText>,
     /// Private keys (P-256, PEM) to share between gateways, instead of keys of this process's own.
     /// The first signs; all are published.
@@ -250,22 +261,15 @@ pub(super) const SECRET_KEYS: &[&str] =
 pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
     /// A key that would loosen or tighten a rule if it were ignored.
     const RULE: &str =
-        "a rule can verify tokens (`jwt_validation`) and forward, redirect or answer";
+        "a rule can verify tokens, sign browsers in, and forward, redirect or answer";
     const TARGET_GROUP: &str =
         "see the JSON Schema (`portcullis schema`) for what a group can have";
     const LISTENER: &str = "see the JSON Schema (`portcullis schema`) for what a listener can have";
-    const POOL: &str = "a user pool verifies tokens; browser sign-in is not there yet";
     const FILE: &str = "see the JSON Schema (`portcullis schema`) for what a file can have";
     Some(match (structure, key) {
         (
             "Rule" | "DefaultAction",
-            "authenticate_cognito"
-            | "authenticate_oidc"
-            | "api"
-            | "transforms"
-            | "url_rewrite"
-            | "host_header_rewrite"
-            | "rate_limit",
+            "api" | "transforms" | "url_rewrite" | "host_header_rewrite" | "rate_limit",
         ) => RULE,
         ("TargetGroup", "target_type" | "attributes" | "ip_address_type" | "retries") => {
             TARGET_GROUP
@@ -274,8 +278,22 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ("Listener", "mutual_authentication") => "it belongs under `tls`",
         ("Listener" | "ListenerTls", "ssl_policy") => "it is called `tls.security_policy` here",
         ("ListenerTls", "client_authentication") => "it is called `mutual_authentication`",
-        ("UserPool", "domain" | "client_id" | "client_secret" | "session_cookie_name") => POOL,
-        ("File", "apis" | "identity_pools" | "error_pages" | "rate_limits") => FILE,
+        ("UserPool", "session_cookie_name" | "scope" | "session_timeout") => {
+            "it belongs to the rule's `authenticate_cognito` or `authenticate_oidc`"
+        }
+        (
+            "Authenticate",
+            "issuer"
+            | "client_id"
+            | "client_secret"
+            | "authorization_endpoint"
+            | "token_endpoint"
+            | "user_info_endpoint"
+            | "user_pool_domain",
+        ) => {
+            return Some("it belongs to the pool, under `user_pools`; name that pool here");
+        }
+        ("File", "apis" | "identity_pools" | "rate_limits") => FILE,
         ("JwtValidation", "jwks_endpoint" | "issuer") => {
             return Some(
                 "name the issuer under `user_pools` and list it in `user_pools: [NAME]` here",

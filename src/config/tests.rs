@@ -1,9 +1,12 @@
 mod balancing;
+mod error_pages;
 mod forwarding;
 mod hostile;
 mod meaning;
 mod mistakes;
 mod rendering;
+mod response_headers;
+mod sign_in;
 mod surroundings;
 
 use super::diagnostics::Diagnostic;

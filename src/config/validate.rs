@@ -12,14 +12,17 @@ mod chain;
 mod claims;
 mod condition;
 mod development;
+mod error_page;
 mod forwarding;
 mod header;
 mod identity_assertion;
 mod listener;
 mod listener_tls;
 mod pattern;
+mod response_headers;
 mod rule;
 mod session;
+mod sign_in;
 mod stickiness;
 mod target_group;
 mod user_pool;
@@ -68,6 +71,7 @@ pub(super) fn validate(
     let access_log = judge.access_log(raw.access_log.value());
     let connection_log = judge.connection_log(&raw.connection_log, &access_log);
     let identity_assertion = judge.identity_assertion(&raw.identity_assertion, &raw.target_groups);
+    let oidc_data = judge.oidc_data(&raw.oidc_data);
     let health_check_log = judge.health_check_log(&raw.health_check_log);
     let claim_headers = judge.file_claim_headers(&raw.claim_headers);
 
@@ -79,16 +83,21 @@ pub(super) fn validate(
     let target_groups = judge.target_groups(&raw.target_groups, &fronts);
     let profiles = user_pools.iter().map(|pool| pool.as_ref().map(|pool| pool.profile)).collect();
 
+    let providers =
+        user_pools.iter().map(|pool| pool.as_ref().map(|pool| pool.sign_in.is_some())).collect();
     let stickiness = target_groups
         .iter()
         .map(|group| group.as_ref().and_then(|group| group.stickiness.clone()))
         .collect();
+    let error_pages = judge.error_pages(&raw.error_pages);
     let mut scene = Scene {
         pools: &mut pools,
         groups: &mut groups,
         profiles,
+        providers,
         stickiness,
         claim_headers: claim_headers.clone(),
+        error_pages,
     };
     let (listeners, owned) = judge.listeners(raw.listeners, &mut scene);
     let development =
@@ -121,6 +130,7 @@ pub(super) fn validate(
         access_log,
         connection_log,
         identity_assertion,
+        oidc_data,
         health_check_log,
         claim_headers: claim_headers.to_vec(),
         owned_headers,
@@ -152,10 +162,14 @@ struct Scene<'a> {
     groups: &'a mut Names,
     /// By pool; `None` when the pool is wrong.
     profiles: Vec<Option<Profile>>,
+    /// By pool: whether people sign in there; `None` when the pool is wrong.
+    providers: Vec<Option<bool>>,
     /// By target group.
     stickiness: Vec<Option<Stickiness>>,
     /// The file's claim headers.
     claim_headers: std::sync::Arc<[super::model::ClaimHeader]>,
+    /// The file's pages.
+    error_pages: super::model::ErrorPages,
 }
 
 /// Collects what is wrong.

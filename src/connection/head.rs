@@ -21,6 +21,8 @@ pub struct Framing {
     pub body: Body,
     /// The request asks for another protocol on this connection.
     pub upgrade: bool,
+    /// The method is HEAD: no answer to it has a body.
+    pub is_head: bool,
 }
 
 /// How a request body ends (RFC 9112 section 6.3).
@@ -158,6 +160,7 @@ struct Scan {
     http_1_0: bool,
     hosts: u8,
     upgrade: bool,
+    is_head: bool,
     length: Option<u64>,
     chunked: bool,
 }
@@ -177,6 +180,7 @@ impl Scan {
         if method.is_empty() || target.is_empty() || !method.iter().copied().all(is_token) {
             return Err(Refusal::RequestLine);
         }
+        self.is_head = method == b"HEAD";
         // The engine cuts what follows a `#` and encodes a tab. The other controls are counted over
         // the whole head.
         if memchr::memchr2(b'#', b'\t', target).is_some() {
@@ -283,7 +287,10 @@ impl Scan {
             (false, None | Some(0)) => Body::Absent,
             (false, Some(length)) => Body::Length(length),
         };
-        Outcome::Complete(head.len(), Framing { body, upgrade: self.upgrade })
+        Outcome::Complete(
+            head.len(),
+            Framing { body, upgrade: self.upgrade, is_head: self.is_head },
+        )
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::answer::Style;
 use crate::config::model::{self, ProxyProtocol};
 use crate::http::TrustedProxies;
 use crate::tls;
@@ -108,6 +109,8 @@ pub struct ListenerSettings {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// Who may send that header; anybody, when it is empty.
     pub trusted_proxies: TrustedProxies,
+    /// How requests are refused that the HTTP engine does not see.
+    pub style: Arc<Style>,
 }
 
 impl ListenerSettings {
@@ -124,6 +127,7 @@ impl ListenerSettings {
             max_http2_requests: listener.max_http2_requests,
             proxy_protocol: listener.proxy_protocol,
             trusted_proxies: listener.trusted_proxies.clone(),
+            style: Arc::new(Style::compile(&listener.response_headers, &listener.error_pages)),
         }
     }
 }

@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use http::HeaderValue;
+use http::header::RETRY_AFTER;
 use pingora_core::apps::HttpServerApp;
+use pingora_core::protocols::http::date;
 use pingora_core::server::{ListenFds, ShutdownWatch};
 use pingora_core::services::Service;
 use tokio::net::{TcpListener, TcpStream};
@@ -24,6 +27,7 @@ use super::memory::MemoryLimit;
 use super::newcomer::Newcomer;
 use super::stats::ConnectionStats;
 use super::watch::{Book, Drain, Place, Timing};
+use crate::answer::{Answer, Caller, Style};
 use crate::telemetry::connection_log::ConnectionLog;
 
 /// How long to wait when the system has no descriptor or memory for a connection.
@@ -31,10 +35,6 @@ const RESPITE: Duration = Duration::from_millis(100);
 
 /// How long handshakes that have begun may take to complete when the socket is to be closed.
 const LAST_CALL: Duration = Duration::from_millis(100);
-
-/// Answered, as well as one write does it, where `max_connections` are open.
-const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n\
-    Connection: close\r\n\r\n";
 
 /// All listeners of the gateway, as one service of the server.
 pub struct ListenerService<A> {
@@ -255,7 +255,7 @@ where
         if self.place.0.load(Relaxed) >= settings.max_connections {
             self.book.stats.refused_at_limit.fetch_add(1, Relaxed);
             if settings.tls.is_none() {
-                let _ = tcp.try_write(BUSY);
+                let _ = tcp.try_write(&busy(&settings.style));
             }
             return;
         }
@@ -270,6 +270,12 @@ where
         };
         tokio::spawn(newcomer.serve(tcp, peer));
     }
+}
+
+/// Answered, as well as one write does it, where `max_connections` are open.
+fn busy(style: &Style) -> Vec<u8> {
+    let answer = Answer::page(503).with(RETRY_AFTER, HeaderValue::from_static("1"));
+    style.dress(answer, Caller::default(), "").to_last_words(&date::get_cached_date())
 }
 
 /// Has the kernel drop what opens a connection (SYN) to this socket. What completes one that was

@@ -3,6 +3,7 @@
 use crate::answer::Refusal;
 use crate::auth;
 use crate::http::Malformed;
+use crate::sign_in::{Failure, Outcome};
 
 /// A reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +18,8 @@ pub enum Reason {
     FixedResponse,
     /// The gateway's own path for the keys of its identity assertions.
     IdentityKeys,
+    /// Somebody signs in or out, or must.
+    SignIn(Outcome),
     /// The credential did not do.
     Auth(auth::Reason),
     /// Something else was wrong.
@@ -35,6 +38,7 @@ impl Reason {
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
             Self::IdentityKeys => "identity_keys",
+            Self::SignIn(outcome) => outcome.as_str(),
             Self::Auth(reason) => reason.as_str(),
             Self::Refused(refusal) => refusal.as_str(),
             Self::ClientClosed => "client_closed",
@@ -52,19 +56,23 @@ impl Reason {
             Self::IdentityKeys,
         ];
         let own = own.into_iter().chain([Self::ClientClosed]).map(Self::as_str);
+        let sign_in = Outcome::ALL_BUT_FAILED.into_iter().map(Outcome::as_str);
+        let failed = Failure::ALL.into_iter().map(Failure::as_str);
         let auth = auth::Reason::ALL.iter().map(|reason| reason.as_str());
         let refused = Refusal::ALL_BUT_MALFORMED.iter().map(|refusal| refusal.as_str());
         let malformed = Malformed::ALL.iter().map(|malformed| malformed.as_str());
-        own.chain(auth).chain(refused).chain(malformed).collect()
+        own.chain(sign_in).chain(failed).chain(auth).chain(refused).chain(malformed).collect()
     }
 
-    /// The routing action that was taken; empty when none was.
+    /// The routing action that was taken, or the pre-routing one that answered; empty when none did.
     #[must_use]
     pub const fn action(self) -> &'static str {
         match self {
             Self::Authorized | Self::Public => "forward",
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
+            Self::SignIn(Outcome::SignedOut | Outcome::ForeignSignOut) => "sign_out",
+            Self::SignIn(_) => "authenticate",
             Self::IdentityKeys | Self::Auth(_) | Self::Refused(_) | Self::ClientClosed => "",
         }
     }

@@ -62,6 +62,7 @@ fn decide_get(target: &str, headers: &HeaderMap, content_length: Option<u64>) ->
         is_http2: false,
         presented: None,
         is_unverified: true,
+        renewed: None,
     };
     let moment = Moment {
         wall: UnixMillis(1_795_395_735_000),
@@ -76,6 +77,7 @@ fn status(decision: &Decision) -> Option<u16> {
     match &decision.step {
         Step::Answer { answer, .. } => Some(answer.status),
         Step::Forward(_) | Step::Wait(_) => None,
+        Step::Redeem(_) | Step::Renew(_) => panic!("nobody signs in here"),
     }
 }
 

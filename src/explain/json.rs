@@ -64,7 +64,7 @@ fn outcome(outcome: &Outcome) -> Value {
     match outcome {
         Outcome::Forward(forwarding) => forward(forwarding),
         Outcome::Answer(answer) => answered(answer),
-        Outcome::NeedsKey => json!({ "action": "fetch_keys" }),
+        Outcome::Asks(what) => json!({ "action": "ask", "first": what }),
     }
 }
 

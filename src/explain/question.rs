@@ -248,6 +248,7 @@ impl Asked {
             is_http2: self.pseudo.is_some(),
             presented: None,
             is_unverified: false,
+            renewed: None,
         }
     }
 }

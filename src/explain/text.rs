@@ -145,9 +145,7 @@ impl Page {
         match &explanation.outcome {
             Outcome::Forward(forwarding) => self.forward(forwarding, explanation),
             Outcome::Answer(answer) => self.answer(answer),
-            Outcome::NeedsKey => {
-                self.line("  the gateway would fetch the pool's key set now, and then decide");
-            }
+            Outcome::Asks(what) => self.line(&format!("  it would {what}, and then decide")),
         }
         self.line(&format!("  reason  {reason}"));
     }

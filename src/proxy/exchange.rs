@@ -8,6 +8,7 @@ use super::context::{Begun, Context};
 use crate::answer::Caller;
 use crate::connection::ConnectionFacts;
 use crate::engine::Reason;
+use crate::sign_in::Outcome;
 use crate::telemetry::record::Exchange;
 
 /// Reads it off the session when all is over. `None` for a session without a connection of ours.
@@ -29,7 +30,7 @@ pub(super) fn describe<'a>(
     Some(Exchange {
         kind: kind(session, facts),
         local: facts.local,
-        priority: priority(context, begun),
+        priority: priority(context, begun, reason),
         path: query.and_then(|at| path.get(..at)).unwrap_or(path),
         server_name: facts.tls.as_ref().and_then(|tls| tls.server_name.as_deref()).unwrap_or(""),
         target_status: context.target_status,
@@ -59,7 +60,11 @@ fn kind(session: &Session, facts: &ConnectionFacts) -> &'static str {
     }
 }
 
-fn priority(context: &Context, begun: &Begun) -> Option<u32> {
+fn priority(context: &Context, begun: &Begun, reason: Reason) -> Option<u32> {
+    if matches!(reason, Reason::SignIn(Outcome::SignedIn | Outcome::Failed(_))) {
+        // The callback is no rule's.
+        return None;
+    }
     let rule = context.decision.as_ref()?.rule?;
     let listener = begun.snapshot.config.listeners.get(begun.listener)?;
     Some(listener.rules.get(rule).map_or(0, |rule| rule.priority))
@@ -67,14 +72,25 @@ fn priority(context: &Context, begun: &Begun) -> Option<u32> {
 
 /// The action in front of the routing action, if there was one and it was come to.
 fn before(context: &Context, begun: &Begun, reason: Reason) -> &'static str {
-    if matches!(reason, Reason::Auth(_)) {
-        return "jwt-validation";
+    match reason {
+        Reason::Auth(_) => return "jwt-validation",
+        // It is what answered.
+        Reason::SignIn(_) => return "",
+        _ => {}
     }
+    let decision = context.decision.as_ref();
+    let has_session = decision.is_some_and(|decision| decision.session.is_some());
     let rule = || {
         let rule = context.decision.as_ref()?.rule?;
         begun.snapshot.listeners.get(begun.listener)?.rules.get(rule)
     };
-    if rule().is_some_and(|rule| rule.validation.is_some()) { "jwt-validation" } else { "" }
+    match rule() {
+        Some(rule) if has_session || rule.validation.is_none() && rule.sign_in.is_some() => {
+            "authenticate"
+        }
+        Some(rule) if rule.validation.is_some() => "jwt-validation",
+        _ => "",
+    }
 }
 
 /// The routing action: a request that a target was asked for was forwarded, whatever came of it.
@@ -82,6 +98,7 @@ fn routing(context: &Context, reason: Reason) -> &'static str {
     match reason.action() {
         "" if context.plan().is_some() => "forward",
         "fixed_response" => "fixed-response",
+        "sign_out" => "redirect",
         action => action,
     }
 }

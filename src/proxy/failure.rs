@@ -105,7 +105,7 @@ impl Gateway {
         let content_type = header.headers.get(::http::header::CONTENT_TYPE);
         let caller = Caller::of(header.method.as_str(), content_type);
         let answer = answer::refuse(refusal, caller);
-        let sent = respond::send(session, &answer, true).await;
+        let sent = respond::send(session, context, answer, true).await;
         if sent.is_err() {
             context.failure = Some(Reason::ClientClosed);
         }

@@ -1,5 +1,7 @@
 //! What goes to a target: the request less what is ours, plus what we vouch for.
 
+use std::sync::Arc;
+
 use ::http::header::{CONNECTION, CONTENT_TYPE, COOKIE, EXPECT, HOST, TE, UPGRADE};
 use ::http::{HeaderName, HeaderValue, Version};
 use pingora_core::upstreams::peer::HttpPeer;
@@ -11,22 +13,24 @@ use super::Gateway;
 use super::context::{Begun, Context};
 use super::spelling::spell_as_alb;
 use crate::answer::Refusal;
-use crate::assertion;
+use crate::assertion::{self, oidc_data};
 use crate::clock::UnixMillis;
 use crate::connection::ConnectionFacts;
 use crate::engine::Decision;
-use crate::http::Client;
 use crate::http::forwarded::{self, ForwardedFor, forwarded_for, forwarded_port, forwarded_proto};
 use crate::http::names::only;
 use crate::http::trace::{
     amzn_trace_id, is_sound_request_id, is_sound_traceparent, new_traceparent,
 };
-use crate::snapshot::{Listener, Snapshot};
+use crate::http::{Client, cookies};
+use crate::sign_in::OpenSession;
+use crate::snapshot::{Listener, Rule, Snapshot};
 use crate::upstream::NoTarget;
 
 const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
 const FORWARDED_PORT: &str = "X-Forwarded-Port";
+const NONCE_COOKIE: &[u8] = b"AWSALBAuthNonce";
 const TRACE_ID: &str = "X-Amzn-Trace-Id";
 const LOWER_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -118,6 +122,13 @@ impl Gateway {
             }
         }
         tell_of_client(request, listener, facts)?;
+        keep_session_cookies(request, listener, rule)?;
+        if let Some(session) = &decision.session
+            && !tell_of_session(request, snapshot, &session.open, begun.wall)?
+        {
+            // A target that relies on it must not be asked without.
+            return Err(context.refuse(Refusal::Internal));
+        }
         match vouch(snapshot, decision, begun.wall) {
             Voucher::Unasked => {}
             Voucher::Signed(value) => request.insert_header(assertion::HEADER, value)?,
@@ -184,6 +195,62 @@ fn tell_of_client(
         }
     }
     Ok(())
+}
+
+/// Takes the cookies of sessions, and of signing in, out of what the target gets.
+fn keep_session_cookies(
+    request: &mut RequestHeader,
+    listener: &Listener,
+    rule: &Rule,
+) -> Result<()> {
+    let names = &listener.session_cookies;
+    let is_wanted = rule.sign_in.as_ref().is_some_and(|s| s.settings.forward_session_cookies);
+    if names.is_empty() || is_wanted || !request.headers.contains_key(&COOKIE) {
+        return Ok(());
+    }
+    let is_ours = |name: &[u8]| {
+        let is_shard = |own: &Arc<str>| {
+            let rest = name.strip_prefix(own.as_bytes());
+            matches!(rest, Some([b'-', digits @ ..]) if digits.iter().all(u8::is_ascii_digit))
+        };
+        name.ends_with(NONCE_COOKIE) || names.iter().any(is_shard)
+    };
+    let fields: Vec<HeaderValue> = request.headers.get_all(&COOKIE).into_iter().cloned().collect();
+    if !fields.iter().any(|field| cookies::without(field.as_bytes(), is_ours).is_some()) {
+        return Ok(());
+    }
+    request.remove_header(&COOKIE);
+    for field in fields {
+        let kept = match cookies::without(field.as_bytes(), is_ours) {
+            None => field,
+            Some(kept) if kept.is_empty() => continue,
+            Some(kept) => HeaderValue::from_bytes(&kept).map_err(|error| {
+                Error::because(ErrorType::InternalError, "cookies of a client", error)
+            })?,
+        };
+        request.append_header(COOKIE, kept)?;
+    }
+    Ok(())
+}
+
+/// Writes ALB's three headers of somebody who signed in. False when they cannot be signed.
+fn tell_of_session(
+    request: &mut RequestHeader,
+    snapshot: &Snapshot,
+    open: &OpenSession,
+    now: UnixMillis,
+) -> Result<bool> {
+    let signed_in = oidc_data::SignedIn {
+        user_info: &open.user_info,
+        issuer: open.session.issuer(),
+        client: open.client(),
+    };
+    let signer = snapshot.oidc_signer.as_ref();
+    let Some(data) = open.data(now, || signer?.mint(signed_in, now)) else { return Ok(false) };
+    request.insert_header("x-amzn-oidc-accesstoken", open.access_token.clone())?;
+    request.insert_header("x-amzn-oidc-identity", open.subject.clone())?;
+    request.insert_header("x-amzn-oidc-data", data)?;
+    Ok(true)
 }
 
 /// What a target group that wants an assertion gets.

@@ -40,6 +40,11 @@ impl Gateway {
             let group = context.plan().filter(|_| is_targets).map(|plan| plan.position);
             rule.metrics.request(group, status, total, context.first_byte);
             count_decision(rule, decision);
+            if let Reason::SignIn(outcome) = reason
+                && let Some(result) = outcome.result()
+            {
+                rule.metrics.sign_in(result);
+            }
         }
         if let (Some(plan), Some(target)) = (context.plan(), served)
             && let Some(sticky) = &plan.sticky
@@ -53,7 +58,11 @@ impl Gateway {
         }
 
         let access_log = self.access_log.load();
-        let is_denial = matches!(reason, Reason::Auth(_));
+        let is_denial = match reason {
+            Reason::Auth(_) => true,
+            Reason::SignIn(outcome) => outcome.is_denial(),
+            _ => false,
+        };
         if !access_log.is_on() && !is_denial {
             return;
         }

@@ -1,6 +1,7 @@
 //! The first hook: from a session to facts, and from a decision to what is done about it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ::http::Version;
 use ::http::header::{CONTENT_LENGTH, EXPECT};
@@ -13,10 +14,11 @@ use super::context::{Begun, Context, InFlight};
 use crate::auth::Patience;
 use crate::clock;
 use crate::connection::{ConnectionFacts, HttpVersion};
-use crate::engine::{self, Decision, Moment, Request, Step};
+use crate::engine::{self, Decision, Moment, Renewed, Request, Step};
 use crate::http::names::invalid_names;
 use crate::http::{Client, Received, Scheme};
-use crate::snapshot::{Listener, Snapshot};
+use crate::sign_in::Failure;
+use crate::snapshot::{Listener, Rule, Snapshot};
 
 impl Gateway {
     /// Decides about a request. True when it has been answered.
@@ -58,17 +60,11 @@ impl Gateway {
         let moment =
             Moment { wall: begun.wall, mono, random: begun.random(), patience: Patience::MayWait };
         let snapshot = Arc::clone(&begun.snapshot);
-        let mut decision = decide(&snapshot, session.req_header(), facts, client, moment);
-        if let Step::Wait(wait) = decision.step {
-            self.keys.wait(wait).await;
-            context.waited = Some(context.elapsed());
-            let moment = Moment {
-                wall: clock::wall(),
-                mono: clock::monotonic(),
-                patience: Patience::HasWaited,
-                ..moment
-            };
-            decision = decide(&snapshot, session.req_header(), facts, client, moment);
+        let decision = self.decide(&snapshot, session.req_header(), facts, client, moment).await;
+        context.waited = decision.waited;
+        let mut decision = decision.decision;
+        if let Some(errand) = decision.errand.take() {
+            self.sign_in.run_errand(errand);
         }
         context.authorized = decision.rule.is_some().then(|| context.elapsed());
         let decision = context.decision.insert(decision);
@@ -82,14 +78,79 @@ impl Gateway {
             }
             Step::Answer { answer, close } => {
                 let (answer, close) = (answer.clone(), *close);
-                super::respond::send(session, &answer, close).await?;
+                super::respond::send(session, context, answer, close).await?;
                 Ok(true)
             }
-            Step::Wait(_) => {
+            Step::Wait(_) | Step::Redeem(_) | Step::Renew(_) => {
                 Error::e_explain(ErrorType::InternalError, "a request that waits a second time")
             }
         }
     }
+
+    /// Asks the engine, fetches what it needs, and asks again: each need at most once.
+    async fn decide(
+        &self,
+        snapshot: &Snapshot,
+        header: &RequestHeader,
+        facts: &ConnectionFacts,
+        client: Client,
+        mut moment: Moment,
+    ) -> Decided {
+        let begun = moment.mono;
+        let rules: &[Rule] =
+            snapshot.listeners.get(facts.listener).map_or(&[], |listener| &listener.rules);
+        let mut renewed: Option<Arc<Renewed>> = None;
+        let mut waited = None;
+        loop {
+            let request = facts_of(header, facts, client, renewed.as_deref());
+            let decision = engine::decide(snapshot, &request, moment);
+            let Decision { step, .. } = decision;
+            match step {
+                Step::Wait(wait) if moment.patience == Patience::MayWait => {
+                    self.keys.wait(wait).await;
+                    moment.patience = Patience::HasWaited;
+                }
+                Step::Renew(renewal) if renewed.is_none() => {
+                    let (outcome, is_first) = self.sign_in.renew(&renewal).await;
+                    if let Some(rule) = decision.rule.and_then(|rule| rules.get(rule))
+                        && is_first
+                    {
+                        let is_renewed = outcome.is_ok();
+                        rule.metrics.sign_in(if is_renewed {
+                            "refresh_success"
+                        } else {
+                            "refresh_failure"
+                        });
+                    }
+                    renewed = Some(outcome);
+                }
+                Step::Redeem(callback) => {
+                    let sign_in = rules.get(callback.rule).and_then(|r| r.sign_in.as_deref());
+                    let redeemed = match sign_in {
+                        Some(sign_in) => self.sign_in.redeem(sign_in, &callback).await,
+                        None => Err(Failure::Unhandled),
+                    };
+                    moment.wall = clock::wall();
+                    let decision =
+                        engine::conclude(snapshot, &request, &callback, redeemed, moment);
+                    return Decided { decision, waited: Some(since(begun)) };
+                }
+                step => return Decided { decision: Decision { step, ..decision }, waited },
+            }
+            waited = Some(since(begun));
+            moment = Moment { wall: clock::wall(), mono: clock::monotonic(), ..moment };
+        }
+    }
+}
+
+/// A decision, and how long what it needed was waited for.
+struct Decided {
+    decision: Decision,
+    waited: Option<Duration>,
+}
+
+fn since(begun: Instant) -> Duration {
+    clock::monotonic().saturating_duration_since(begun)
 }
 
 /// Whether the client holds its body back until it hears `100 Continue`. Other expectations are
@@ -137,13 +198,12 @@ fn limit_stream_writes(session: &mut Session) {
     session.set_write_timeout(limit);
 }
 
-fn decide(
-    snapshot: &Snapshot,
-    header: &RequestHeader,
-    facts: &ConnectionFacts,
+fn facts_of<'a>(
+    header: &'a RequestHeader,
+    facts: &'a ConnectionFacts,
     client: Client,
-    moment: Moment,
-) -> Decision {
+    renewed: Option<&'a Renewed>,
+) -> Request<'a> {
     let authority = (header.version == Version::HTTP_2)
         .then(|| header.uri.authority().map(|authority| authority.as_str().as_bytes()))
         .flatten();
@@ -151,7 +211,7 @@ fn decide(
         header.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let own = if facts.tls.is_some() { Scheme::Https } else { Scheme::Http };
     let scheme = client.scheme.unwrap_or(own);
-    let request = Request {
+    Request {
         listener: facts.listener,
         received: Received {
             method: header.method.as_str(),
@@ -165,6 +225,6 @@ fn decide(
         is_http2: header.version == Version::HTTP_2,
         presented: facts.presented(),
         is_unverified: facts.is_unverified(),
-    };
-    engine::decide(snapshot, &request, moment)
+        renewed,
+    }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ::http::header::{
-    CONNECTION, CONTENT_LENGTH, PROXY_AUTHENTICATE, SET_COOKIE, TRANSFER_ENCODING,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, PROXY_AUTHENTICATE, SERVER,
+    SET_COOKIE, TRANSFER_ENCODING,
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_core::protocols::http::ServerSession;
@@ -14,7 +15,7 @@ use pingora_proxy::Session;
 
 use super::context::Context;
 use super::{Gateway, verdict};
-use crate::answer::Answer;
+use crate::answer::{Answer, Caller, Style};
 use crate::clock;
 use crate::connection::ConnectionFacts;
 use crate::http::limits::MAX_HEADERS;
@@ -27,8 +28,21 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 /// before the connection is reset.
 const BODY_DRAIN: Duration = Duration::from_secs(1);
 
-/// Sends an answer of our own.
-pub(super) async fn send(session: &mut Session, answer: &Answer, close: bool) -> Result<()> {
+/// Sends an answer of our own, in the listener's style.
+pub(super) async fn send(
+    session: &mut Session,
+    context: &Context,
+    answer: Answer,
+    close: bool,
+) -> Result<()> {
+    let answer = match (style(context), &context.begun) {
+        (Some(style), Some(begun)) => {
+            let header = session.req_header();
+            let caller = Caller::of(header.method.as_str(), header.headers.get(CONTENT_TYPE));
+            style.dress(answer, caller, begun.id.as_str())
+        }
+        _ => answer,
+    };
     let closing = close
         || ConnectionFacts::of(session).is_some_and(ConnectionFacts::is_closing)
         || !session.is_body_done();
@@ -85,8 +99,10 @@ impl Gateway {
                 response.remove_header(name);
             }
         }
-        if response.status == 101 || !response.status.is_informational() {
+        if is_final {
             stick(response, context)?;
+            renew(response, context)?;
+            dress(response, context)?;
         }
         if response.status == 101 {
             let parts =
@@ -109,6 +125,43 @@ impl Gateway {
             session.set_keepalive(None);
         }
         Ok(())
+    }
+}
+
+/// Puts a renewed session's cookies on a target's answer, which no cache may keep then.
+fn renew(response: &mut ResponseHeader, context: &Context) -> Result<()> {
+    let session = context.decision.as_ref().and_then(|decision| decision.session.as_ref());
+    let Some(session) = session.filter(|session| !session.cookies.is_empty()) else {
+        return Ok(());
+    };
+    for cookie in &session.cookies {
+        response.append_header(SET_COOKIE, cookie.clone())?;
+    }
+    response.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
+/// How the listener of this request wants answers dressed.
+fn style(context: &Context) -> Option<&Style> {
+    let begun = context.begun.as_ref()?;
+    Some(&begun.snapshot.listeners.get(begun.listener)?.style)
+}
+
+/// Puts the listener's headers on a target's answer, in place of what the target says there.
+fn dress(response: &mut ResponseHeader, context: &Context) -> Result<()> {
+    let Some(style) = style(context) else { return Ok(()) };
+    if style.removes_server() {
+        response.remove_header(&SERVER);
+    }
+    for (name, value) in style.added() {
+        response.insert_header(name, value)?;
+    }
+    Ok(())
+}
+
+/// Takes out of a target's trailers what the listener says itself: some clients read both alike.
+pub(super) fn undress(trailers: &mut HeaderMap, context: &Context) {
+    for (name, _) in style(context).map(Style::added).unwrap_or_default() {
+        trailers.remove(name);
     }
 }
 

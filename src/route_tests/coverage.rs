@@ -38,7 +38,7 @@ impl Coverage {
                     listener: listener.name.clone(),
                     rule: rule.name.clone(),
                     span: rule.span,
-                    is_protected: rule.authentication.is_some(),
+                    is_protected: rule.is_protected(),
                     reached: 0,
                     refused: 0,
                 })
@@ -52,7 +52,8 @@ impl Coverage {
         let rule = rules.zip(told.position).and_then(|(rules, rule)| rules.get_mut(rule));
         if let Some(rule) = rule {
             rule.reached += 1;
-            rule.refused += usize::from(matches!(told.reason, Reason::Auth(_)));
+            let is_kept_out = matches!(told.reason, Reason::Auth(_) | Reason::SignIn(_));
+            rule.refused += usize::from(is_kept_out);
         }
     }
 

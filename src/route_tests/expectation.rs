@@ -42,13 +42,13 @@ pub(super) fn compare(expect: &Expect, told: &Explanation) -> Vec<Mismatch> {
     text("reason", expect.reason.as_ref().map(|reason| &reason.value), Some(told.reason.as_str()));
     let answer = match &told.outcome {
         Outcome::Answer(answer) => Some(answer),
-        Outcome::Forward(_) | Outcome::NeedsKey => None,
+        Outcome::Forward(_) | Outcome::Asks(_) => None,
     };
     let location = answer.and_then(|answer| answer.header(&::http::header::LOCATION));
     text("location", expect.location.as_ref(), location.and_then(|value| value.to_str().ok()));
     let forwarding = match &told.outcome {
         Outcome::Forward(forwarding) => Some(forwarding),
-        Outcome::Answer(_) | Outcome::NeedsKey => None,
+        Outcome::Answer(_) | Outcome::Asks(_) => None,
     };
     let target = forwarding.map(|forwarding| forwarding.target.as_str());
     text("target_path", expect.target_path.as_ref(), target);
@@ -108,7 +108,7 @@ fn outcome(told: &Explanation) -> String {
             format!("forwarded to {}", names.join(" or "))
         }
         Outcome::Answer(answer) => format!("answered {} ({})", answer.status, told.reason.as_str()),
-        Outcome::NeedsKey => "a key set would be fetched".to_owned(),
+        Outcome::Asks(what) => format!("it would {what} first"),
     }
 }
 
@@ -132,7 +132,7 @@ impl Explanation {
         match &self.outcome {
             Outcome::Forward(forwarding) => forwarding.headers.clone(),
             Outcome::Answer(answer) => answer.headers.iter().cloned().collect(),
-            Outcome::NeedsKey => HeaderMap::new(),
+            Outcome::Asks(_) => HeaderMap::new(),
         }
     }
 }

@@ -102,8 +102,8 @@ fn changes(rule: &Rule, position: usize, table: &RuleTable, config: &Config) -> 
             changes.push(change);
         }
     };
+    on(Change::Unprotect, rule.authenticates());
     if let Some(wanted) = &rule.authentication {
-        on(Change::Unprotect, true);
         on(Change::DropScopes, wanted.scopes.is_some());
         on(Change::AnyScope, is_all_of_several(wanted.scopes.as_ref()));
         on(Change::DropGroups, wanted.groups.is_some());
@@ -171,6 +171,7 @@ fn apply_to_rule(change: Change, rule: &mut Rule) {
     match change {
         Change::Unprotect => {
             rule.authentication = None;
+            rule.sign_in = None;
             rule.public = true;
         }
         Change::DropHosts => {
@@ -238,7 +239,7 @@ fn tell(change: Change, rule: &Rule, listener: &Listener, config: &Config) -> St
         rule.conditions.http_header.get(position).map(|header| header.name.as_str())
     };
     let what = match change {
-        Change::Unprotect => "asked for no token".to_owned(),
+        Change::Unprotect => "asked nobody who is calling".to_owned(),
         Change::DropScopes => "demanded no scopes".to_owned(),
         Change::DropGroups => "demanded no groups".to_owned(),
         Change::AnyScope => "demanded any of its scopes instead of all".to_owned(),

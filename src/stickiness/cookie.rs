@@ -2,12 +2,13 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use ::http::header::{COOKIE, SET_COOKIE};
+use ::http::header::SET_COOKIE;
 use ::http::{HeaderMap, HeaderValue};
 use memchr::memchr;
 
 use super::memory::{BYTES, Memory};
 use crate::clock::UnixMillis;
+use crate::http::cookies::{split, values};
 use crate::session::{Purpose, Seal, sealed_length};
 
 /// Cookies live for so long, whatever the duration inside is (alb.md 9.5).
@@ -62,19 +63,6 @@ pub(super) enum Reach {
     CrossSite,
 }
 
-/// The values of all cookies of this name, in order.
-pub(super) fn values<'a>(
-    headers: &'a HeaderMap,
-    name: &'a str,
-) -> impl Iterator<Item = &'a [u8]> + 'a {
-    let fields = headers.get_all(COOKIE).into_iter();
-    let cookies = fields.flat_map(|field| field.as_bytes().split(|&byte| byte == b';'));
-    cookies.filter_map(move |cookie| {
-        let (found, value) = split(cookie)?;
-        (found == name.as_bytes()).then_some(value)
-    })
-}
-
 /// What the client's cookies of a kind remember. One that is not ours, or was tampered with, is as
 /// good as absent.
 pub(super) fn open(
@@ -118,26 +106,15 @@ fn set_name(value: &HeaderValue) -> &[u8] {
     split(pair).map_or(b"", |(name, _)| name)
 }
 
-fn split(cookie: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (name, value) = cookie.split_at_checked(memchr(b'=', cookie)?)?;
-    Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
-}
-
 #[cfg(test)]
 mod tests {
+    use ::http::header::COOKIE;
+
     use super::*;
     use crate::session::keys::Key;
 
     fn headers(cookies: &[&str]) -> HeaderMap {
         cookies.iter().map(|text| (COOKIE, HeaderValue::from_str(text).unwrap())).collect()
-    }
-
-    #[test]
-    fn cookies_are_found_in_several_fields_and_by_their_whole_name() {
-        let headers =
-            headers(&["AWSALB=1;AWSALBCORS=2; xAWSALB=3", "  AWSALB = 4 ", "AWSALB;awsalb=5"]);
-        let found: Vec<_> = values(&headers, "AWSALB").collect();
-        assert_eq!(found, [b"1", b"4"]);
     }
 
     #[test]

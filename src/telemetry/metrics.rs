@@ -25,7 +25,7 @@ use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry, Tex
 use crate::clock::{self, UnixMillis};
 
 pub use cells::{Counter, DURATION_BUCKETS, Histogram};
-pub use families::{ListenerMetrics, PoolMetrics, RuleMetrics, STATUS_CLASSES};
+pub use families::{ListenerMetrics, PoolMetrics, RuleMetrics, SIGN_IN_RESULTS, STATUS_CLASSES};
 pub use groups::GroupCounts;
 pub use stickiness::StickinessMetrics;
 

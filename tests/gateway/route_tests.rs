@@ -154,7 +154,7 @@ fn what_could_be_weakened_unnoticed_is_told() {
     let files = Files::new(FILE, Some(TESTS));
     let (code, said) = files.test(&["--mutate"]);
     assert_eq!(code, Some(1), "{said}");
-    for line in ["asked for no token", "demanded no scopes"] {
+    for line in ["asked nobody who is calling", "demanded no scopes"] {
         assert!(said.contains(line), "{line}: {said}");
     }
     assert!(!said.contains("took any path"), "{said}");

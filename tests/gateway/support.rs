@@ -6,6 +6,7 @@ pub mod issuer;
 pub mod mortal;
 pub mod names;
 pub mod process;
+pub mod provider;
 pub mod target;
 pub mod tls;
 pub mod trial;
@@ -13,6 +14,7 @@ pub mod wire;
 
 pub use issuer::Issuer;
 pub use process::{Gateway, Start, eventually};
+pub use provider::{Browser, Provider};
 pub use target::Target;
 pub use trial::{Trials, Verdict};
 pub use wire::Connection;

@@ -4,7 +4,7 @@ import importlib
 import sys
 import time
 
-ALL = ["differential", "issuers", "files", "metrics", "clients", "mutual_tls", "smuggling"]
+ALL = ["differential", "issuers", "files", "metrics", "clients", "mutual_tls", "smuggling", "imports"]
 
 
 def main(names):

@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use super::claims::{claim_headers, jwt_validation};
+use super::sign_in::{authenticate, sign_out};
 use super::{Names, path, seconds};
 use crate::config::model::{
-    Action, CertificateFiles, ClientHeader, Conditions, FixedResponse, Forward, HeaderCondition,
-    Listener, ListenerTls, Located, MutualAuthentication, MutualMode, PathPolicy, ProxyProtocol,
-    QueryParameter, Redirect, Regex, RequestHeaders, Rule, TlsHeaders, TrustStore, WeightedGroup,
+    Action, CertificateFiles, ClientHeader, Conditions, ErrorPage, ErrorPages, FixedResponse,
+    Forward, HeaderCondition, Listener, ListenerTls, Located, MutualAuthentication, MutualMode,
+    PageFor, PathPolicy, ProxyProtocol, QueryParameter, Redirect, Regex, RequestHeaders,
+    ResponseHeaders, Rule, ServerHeader, TlsHeaders, TrustStore, WeightedGroup,
 };
 use crate::http::TrustedProxies;
 use crate::http::forwarded::ForwardedFor;
@@ -22,6 +24,8 @@ pub(super) fn listener(listener: &Listener, names: &Names<'_>) -> Value {
         trusted_proxies,
         proxy_protocol,
         request_headers,
+        response_headers,
+        error_pages,
         idle_timeout,
         client_keep_alive,
         head_timeout,
@@ -46,6 +50,8 @@ pub(super) fn listener(listener: &Listener, names: &Names<'_>) -> Value {
         "preserve_host_header": preserve_host,
         "drop_invalid_header_fields": drop_invalid,
         "tls_headers": tls_headers.as_ref().map(self::tls_headers),
+        "response_headers": self::response_headers(response_headers),
+        "error_pages": self::error_pages(error_pages),
         "idle_timeout": seconds(*idle_timeout),
         "client_keep_alive": seconds(*client_keep_alive),
         "head_timeout": seconds(*head_timeout),
@@ -82,6 +88,39 @@ fn forwarded_for(policy: ForwardedFor) -> Value {
 fn tls_headers(names: &TlsHeaders) -> Value {
     let TlsHeaders { version, cipher_suite } = names;
     json!({ "version": &**version, "cipher_suite": &**cipher_suite })
+}
+
+fn response_headers(headers: &ResponseHeaders) -> Value {
+    let ResponseHeaders { server: ServerHeader { value, remove_from_targets }, added } = headers;
+    let mut shown = serde_json::Map::new();
+    let server = json!({
+        "enabled": value.is_some(),
+        "value": value,
+        "remove_from_targets": remove_from_targets,
+    });
+    shown.insert("server".to_owned(), server);
+    for (header, value) in added {
+        shown.insert(header.key().to_owned(), json!(value));
+    }
+    Value::Object(shown)
+}
+
+/// Without their texts, which may be long.
+fn error_pages(pages: &ErrorPages) -> Value {
+    let pages = pages.iter().map(|(target, page)| {
+        let ErrorPage { content_type, body, file } = page;
+        let target = match target {
+            PageFor::Status(status) => status.to_string(),
+            PageFor::Class(class) => format!("{class}xx"),
+        };
+        let shown = json!({
+            "content_type": content_type,
+            "bytes": body.len(),
+            "file": file.as_deref().map(path),
+        });
+        (target, shown)
+    });
+    Value::Object(pages.collect())
 }
 
 /// Paths of files only; what is in them is not in the model.
@@ -146,6 +185,7 @@ fn rule(rule: &Rule, names: &Names<'_>) -> Value {
         priority,
         conditions,
         authentication,
+        sign_in,
         public,
         action,
         claim_headers: headers,
@@ -156,6 +196,7 @@ fn rule(rule: &Rule, names: &Names<'_>) -> Value {
         "priority": priority,
         "conditions": self::conditions(conditions),
         "jwt_validation": authentication.as_ref().map(|jwt| jwt_validation(jwt, names)),
+        "authenticate": sign_in.as_ref().map(|sign_in| authenticate(sign_in, names)),
         "public": public,
         "claim_headers": claim_headers(headers),
     });
@@ -233,6 +274,7 @@ fn action(action: &Action, names: &Names<'_>) -> (&'static str, Value) {
             });
             ("redirect", value)
         }
+        Action::SignOut(action) => ("sign_out", sign_out(action, names)),
         Action::FixedResponse(response) => {
             let FixedResponse { status_code, content_type, message_body } = response;
             let value = json!({

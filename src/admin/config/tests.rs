@@ -37,6 +37,7 @@ fn pool() -> UserPool {
         refresh: Duration::from_secs(3600),
         max_stale: Duration::from_secs(86_400),
         max_token_size: 16_384,
+        sign_in: None,
         span: Span::default(),
     }
 }
@@ -143,6 +144,7 @@ fn rule(name: &str, action: Action) -> Rule {
             identity_source: IdentitySource::Header("x-token".into()),
             forward_authorization: false,
         }),
+        sign_in: None,
         public: false,
         action,
         claim_headers: claim_header_list().into(),
@@ -219,6 +221,19 @@ fn listener() -> Listener {
                 cipher_suite: "x-amzn-tls-cipher-suite".into(),
             }),
         },
+        response_headers: ResponseHeaders {
+            added: vec![(AddedHeader::FrameOptions, "DENY".to_owned())],
+            ..ResponseHeaders::default()
+        },
+        error_pages: std::iter::once((
+            PageFor::Status(503),
+            ErrorPage {
+                content_type: "text/html".to_owned(),
+                body: "<h1>soon</h1>".to_owned(),
+                file: Some("pages/503.html".into()),
+            },
+        ))
+        .collect(),
         idle_timeout: Duration::from_secs(60),
         client_keep_alive: Duration::from_secs(3600),
         head_timeout: Duration::from_secs(10),
@@ -270,6 +285,7 @@ fn full() -> Config {
             load_balancer: "app/edge/50dc6c495c0c9188".into(),
         },
         connection_log: LogDestination::Off,
+        oidc_data: crate::config::model::OidcData::default(),
         identity_assertion: Some(IdentityAssertion {
             issuer: "https://edge.example.com".into(),
             lifetime: Duration::from_secs(60),

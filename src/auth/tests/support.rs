@@ -182,6 +182,7 @@ pub(crate) fn cognito(name: &str) -> UserPool {
         refresh: Duration::from_secs(3600),
         max_stale: Duration::from_secs(24 * 3600),
         max_token_size: 16 * 1024,
+        sign_in: None,
         span: crate::config::diagnostics::Span::default(),
     }
 }
@@ -218,6 +219,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
         },
         connection_log: LogDestination::Off,
         identity_assertion: None,
+        oidc_data: crate::config::model::OidcData::default(),
         health_check_log: LogDestination::Off,
         claim_headers: vec![],
         owned_headers: vec![],

@@ -47,14 +47,14 @@ fn what_absent_session_keys_mean_is_said_where_cookies_are_sealed() {
         let (_, text) = checked(sticky, portable);
         assert!(
             text.contains(
-                "note: no `session_keys`: stickiness cookies are good for this process only"
+                "note: no `session_keys`: cookies of stickiness and sign-in are good for this process only"
             ),
             "{text}"
         );
         let (_, text) = checked(&format!("state_directory: state\n{sticky}"), portable);
         assert!(
             text.contains(
-                "note: no `session_keys`: stickiness cookies are good for this machine only"
+                "note: no `session_keys`: cookies of stickiness and sign-in are good for this machine only"
             ),
             "{text}"
         );

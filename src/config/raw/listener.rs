@@ -3,9 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::error_page::ErrorPage;
 use super::forwarding::{ForwardedFor, ProxyProtocol, TlsHeaders};
+use super::response_headers::ResponseHeaders;
 use super::rule::{DefaultAction, Rule};
-use crate::config::field::{Field, List};
+use crate::config::field::{Field, List, Table};
 use crate::config::units::{DurationText, SizeText};
 
 /// An address and port we accept on.
@@ -44,6 +46,11 @@ pub(in crate::config) struct Listener {
     /// Whether targets are told the client's TLS version and cipher suite, and under which names.
     /// Default: `false`.
     pub(in crate::config) tls_headers: Field<TlsHeaders>,
+    /// Headers of every answer of this listener, and whether it says who answers.
+    pub(in crate::config) response_headers: Field<ResponseHeaders>,
+    /// What its own answers show in place of ALB's pages, by status (`404`) or class (`4xx`, `5xx`);
+    /// before the file's `error_pages`.
+    pub(in crate::config) error_pages: Field<Table<ErrorPage>>,
     /// Longest silence on a client connection. Default: `60s`.
     pub(in crate::config) idle_timeout: Field<DurationText>,
     /// Age after which a client connection takes one more request. Default: `1h`.

@@ -3,15 +3,17 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ClaimValue, GroupStickiness};
+use super::{Authenticate, ClaimValue, GroupStickiness, SignOut};
 use crate::config::field::{Field, List, Table};
 
-/// Conditions, at most one pre-routing action (`jwt_validation`), and exactly one routing action:
-/// `forward`, `redirect` or `fixed_response`.
+/// Conditions, at most one pre-routing action (`jwt_validation`, `authenticate_cognito` or
+/// `authenticate_oidc`; the first may stand beside one of the others), and exactly one routing
+/// action: `forward`, `redirect`, `fixed_response` or `sign_out`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
-    { "required": ["forward"] }, { "required": ["redirect"] }, { "required": ["fixed_response"] }
+    { "required": ["forward"] }, { "required": ["redirect"] }, { "required": ["fixed_response"] },
+    { "required": ["sign_out"] }
 ]))]
 #[schemars(extend("required" = ["conditions"]))]
 pub(in crate::config) struct Rule {
@@ -24,6 +26,11 @@ pub(in crate::config) struct Rule {
     pub(in crate::config) conditions: Field<Box<Conditions>>,
     /// Only requests with a good token pass.
     pub(in crate::config) jwt_validation: Field<Box<JwtValidation>>,
+    /// Browsers sign in at a Cognito user pool. Beside `jwt_validation`: that decides about requests
+    /// with an `Authorization` header, this one about those without.
+    pub(in crate::config) authenticate_cognito: Field<Box<Authenticate>>,
+    /// The same at any other OpenID Connect issuer.
+    pub(in crate::config) authenticate_oidc: Field<Box<Authenticate>>,
     /// `true` says that forwarding without authentication is meant.
     pub(in crate::config) public: Field<bool>,
     /// To a target group, or to several by weight.
@@ -32,17 +39,25 @@ pub(in crate::config) struct Rule {
     pub(in crate::config) redirect: Field<Box<Redirect>>,
     /// An answer made here.
     pub(in crate::config) fixed_response: Field<Box<FixedResponse>>,
+    /// Ends the session of a browser.
+    pub(in crate::config) sign_out: Field<Box<SignOut>>,
 }
 
 /// What happens when no rule matches: a rule without conditions.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
-    { "required": ["forward"] }, { "required": ["redirect"] }, { "required": ["fixed_response"] }
+    { "required": ["forward"] }, { "required": ["redirect"] }, { "required": ["fixed_response"] },
+    { "required": ["sign_out"] }
 ]))]
 pub(in crate::config) struct DefaultAction {
     /// Only requests with a good token pass.
     pub(in crate::config) jwt_validation: Field<Box<JwtValidation>>,
+    /// Browsers sign in at a Cognito user pool. Beside `jwt_validation`: that decides about requests
+    /// with an `Authorization` header, this one about those without.
+    pub(in crate::config) authenticate_cognito: Field<Box<Authenticate>>,
+    /// The same at any other OpenID Connect issuer.
+    pub(in crate::config) authenticate_oidc: Field<Box<Authenticate>>,
     /// `true` says that forwarding without authentication is meant.
     pub(in crate::config) public: Field<bool>,
     /// To a target group, or to several by weight.
@@ -51,12 +66,33 @@ pub(in crate::config) struct DefaultAction {
     pub(in crate::config) redirect: Field<Box<Redirect>>,
     /// An answer made here.
     pub(in crate::config) fixed_response: Field<Box<FixedResponse>>,
+    /// Ends the session of a browser.
+    pub(in crate::config) sign_out: Field<Box<SignOut>>,
 }
 
 impl From<DefaultAction> for Rule {
     fn from(action: DefaultAction) -> Self {
-        let DefaultAction { jwt_validation, public, forward, redirect, fixed_response } = action;
-        Self { jwt_validation, public, forward, redirect, fixed_response, ..Self::default() }
+        let DefaultAction {
+            jwt_validation,
+            authenticate_cognito,
+            authenticate_oidc,
+            public,
+            forward,
+            redirect,
+            fixed_response,
+            sign_out,
+        } = action;
+        Self {
+            jwt_validation,
+            authenticate_cognito,
+            authenticate_oidc,
+            public,
+            forward,
+            redirect,
+            fixed_response,
+            sign_out,
+            ..Self::default()
+        }
     }
 }
 

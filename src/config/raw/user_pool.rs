@@ -44,6 +44,41 @@ pub(in crate::config) struct UserPool {
     pub(in crate::config) max_stale: Field<DurationText>,
     /// A longer token is refused unread. Default: `16KiB`.
     pub(in crate::config) max_token_size: Field<SizeText>,
+    /// For signing in at Cognito: the pool's domain, as `auth.example.com` or a URL; plain http only
+    /// on loopback. All endpoints follow from it.
+    #[schemars(example = &"auth.example.com")]
+    pub(in crate::config) domain: Field<String>,
+    /// For signing in: the app client that this gateway is.
+    pub(in crate::config) client_id: Field<String>,
+    /// Its secret, as `${env:NAME}` or `${file:PATH}`. Default: none, a public client.
+    pub(in crate::config) client_secret: Field<super::SecretText>,
+    /// How the client proves itself. Default: `client_secret_basic`.
+    pub(in crate::config) client_authentication: Field<ClientAuthentication>,
+    /// For signing in at any other issuer: where browsers are sent.
+    pub(in crate::config) authorization_endpoint: Field<String>,
+    /// Where codes are redeemed.
+    pub(in crate::config) token_endpoint: Field<String>,
+    /// Where claims are. Default: those of the ID token are used.
+    pub(in crate::config) user_info_endpoint: Field<String>,
+    /// Where refresh tokens are revoked at sign-out.
+    pub(in crate::config) revocation_endpoint: Field<String>,
+    /// Where browsers sign out (`end_session_endpoint`).
+    pub(in crate::config) end_session_endpoint: Field<String>,
+    /// Whether codes are bound to the browser that asked for them (PKCE). Default: `true`.
+    pub(in crate::config) pkce: Field<bool>,
+    /// Whether ID tokens are bound to it (OpenID Connect's nonce). Default: `true`.
+    pub(in crate::config) nonce: Field<bool>,
+}
+
+/// How a client proves itself at the token endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(in crate::config) enum ClientAuthentication {
+    /// In the `Authorization` header.
+    ClientSecretBasic,
+    /// In the body.
+    ClientSecretPost,
 }
 
 /// Which of Cognito's two issuer forms.

@@ -147,7 +147,7 @@ fn mistakes_of_rules() {
         ("public: true, conditions: { http_request_method: [get] }", "invalid-pattern"),
         ("public: true, conditions: { http_header: { a: b } }", "wrong-type"),
         ("public: true, conditions: { pathPattern: [/a], path_pattern: [/a] }", "unknown-key"),
-        ("public: true, authenticate_cognito: {}", "not-yet-supported"),
+        ("public: true, transforms: []", "not-yet-supported"),
         ("public: true, priority: 0", "out-of-range"),
         ("public: true, priority: 50001", "out-of-range"),
         ("public: true, priority: 010", "invalid-value"),
@@ -243,7 +243,7 @@ fn mistakes_of_the_file_and_its_parts() {
             "out-of-range",
         ),
         (
-            "user_pools: { a: { user_pool_id: eu-west-1_A, app_clients: [x], client_secret: '${env:X}' } }",
+            "user_pools: { a: { user_pool_id: eu-west-1_A, app_clients: [x], session_cookie_name: s } }",
             "not-yet-supported",
         ),
         ("user_pools: { a: { issuer: 'https://a.b' } }", "missing-key"),
@@ -517,7 +517,7 @@ fn long_lists_of_doubles_end() {
 fn a_file_of_a_later_version_is_told_what_is_not_there_yet() {
     let text = super::GOOD.replace(
         "        jwt_validation: { user_pools: [main] }\n        forward: orders\n",
-        "        authenticate_cognito: { user_pool: main }\n        api: shop\n",
+        "        transforms: []\n        api: shop\n",
     );
     expect(&text, &[("not-yet-supported", 11), ("not-yet-supported", 12)]);
 }

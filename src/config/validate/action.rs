@@ -1,4 +1,4 @@
-//! Routing actions: exactly one of `forward`, `redirect` and `fixed_response`.
+//! Routing actions: exactly one of `forward`, `redirect`, `fixed_response` and `sign_out`.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::config::suggest;
 /// Longest part of a redirect, and longest body of a fixed response; AWS's quotas are smaller.
 const LONGEST_PART: usize = 1024;
 const LONGEST_BODY: usize = 64 * 1024;
-const ACTIONS: [&str; 3] = ["forward", "redirect", "fixed_response"];
+const ACTIONS: [&str; 4] = ["forward", "redirect", "fixed_response", "sign_out"];
 const KEYWORDS: [&str; 5] = ["protocol", "host", "port", "path", "query"];
 
 impl Judge<'_> {
@@ -28,10 +28,12 @@ impl Judge<'_> {
         let forward = raw.forward.given().and_then(|forward| self.forward(forward, scene));
         let redirect = raw.redirect.given().and_then(|redirect| self.redirect(redirect, place));
         let fixed = raw.fixed_response.given().and_then(|fixed| self.fixed_response(fixed));
+        let sign_out = raw.sign_out.given().and_then(|sign_out| self.sign_out(sign_out, scene));
         let mut keys: Vec<(&str, Span)> = [
             ("forward", raw.forward.key()),
             ("redirect", raw.redirect.key()),
             ("fixed_response", raw.fixed_response.key()),
+            ("sign_out", raw.sign_out.key()),
         ]
         .into_iter()
         .filter_map(|(name, key)| Some((name, key?)))
@@ -44,7 +46,7 @@ impl Judge<'_> {
                 let message = "this rule does nothing with what it matches";
                 self.report(
                     Diagnostic::error("missing-action", span, message)
-                        .help("add `forward`, `redirect` or `fixed_response`"),
+                        .help("add `forward`, `redirect`, `fixed_response` or `sign_out`"),
                 );
             }
             [(first, place), rest @ ..] => {
@@ -62,6 +64,7 @@ impl Judge<'_> {
             .map(Action::Forward)
             .or_else(|| redirect.map(Action::Redirect))
             .or_else(|| fixed.map(Action::FixedResponse))
+            .or_else(|| sign_out.map(Action::SignOut))
     }
 
     fn forward(&mut self, raw: &Spanned<raw::Forward>, scene: &mut Scene<'_>) -> Option<Forward> {

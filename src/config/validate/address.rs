@@ -105,6 +105,42 @@ pub(super) fn key_url(text: &str) -> Result<(), Refusal> {
     }
 }
 
+/// A URL of an identity provider that secrets are sent to: https, or http on loopback.
+pub(super) fn endpoint(text: &str) -> Result<url::Url, Refusal> {
+    let url = absolute(text)?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        _ => refuse("secrets go there: it must be https", Some("http is only for loopback".into())),
+    }
+}
+
+/// A URL that browsers are sent to after signing out.
+pub(super) fn landing(text: &str) -> Result<url::Url, Refusal> {
+    let url = absolute(text)?;
+    match url.scheme() {
+        "https" | "http" => Ok(url),
+        other => refuse(format!("browsers are not sent to `{other}`"), None),
+    }
+}
+
+/// An absolute URL, written as it is sent: no user, no fragment, nothing to be escaped.
+fn absolute(text: &str) -> Result<url::Url, Refusal> {
+    let Some(url) = url::Url::parse(text).ok().filter(url::Url::has_host) else {
+        return refuse("this is not an absolute URL", Some("as in `https://a.example/x`".into()));
+    };
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return refuse("a URL may not hold a user name, a password or a `#` part here", None);
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\') {
+        return refuse(
+            "spaces, quotes and other than ASCII must be percent-encoded in a URL",
+            None,
+        );
+    }
+    Ok(url)
+}
+
 fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

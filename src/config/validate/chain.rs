@@ -143,7 +143,7 @@ fn ways(
     let rules = listener.rules.iter().chain(std::iter::once(&listener.default_rule));
     let forwarded = rules.flat_map(|rule| match &rule.action {
         Action::Forward(forward) => forward.groups.as_slice(),
-        Action::Redirect(_) | Action::FixedResponse(_) => &[],
+        Action::Redirect(_) | Action::FixedResponse(_) | Action::SignOut(_) => &[],
     });
     let targets = forwarded
         .filter_map(|weighted| {

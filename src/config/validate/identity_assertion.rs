@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Judge, seconds};
 use crate::config::diagnostics::Diagnostic;
-use crate::config::field::{Field, Spanned, Table};
+use crate::config::field::{Field, List, Spanned, Table};
 use crate::config::model::IdentityAssertion;
 use crate::config::raw;
 use crate::config::signing_key::SigningKey;
@@ -59,7 +59,7 @@ impl Judge<'_> {
         });
         let lifetime = self.duration(&raw.value.lifetime, seconds(60), seconds(10)..=seconds(120));
         let rotation = self.duration(&raw.value.rotation, DAY, seconds(60)..=30 * DAY);
-        let signing_keys = self.signing_keys(&raw.value);
+        let signing_keys = self.signing_keys(&raw.value.signing_keys);
         if let (Some(key), true) =
             (raw.value.rotation.key(), raw.value.signing_keys.given().is_some())
         {
@@ -72,8 +72,8 @@ impl Judge<'_> {
         Some(IdentityAssertion { issuer: issuer?, lifetime, rotation, signing_keys })
     }
 
-    fn signing_keys(&mut self, raw: &raw::IdentityAssertion) -> Vec<SigningKey> {
-        let Some(list) = raw.signing_keys.given() else { return Vec::new() };
+    pub(super) fn signing_keys(&mut self, raw: &Field<List<raw::SecretText>>) -> Vec<SigningKey> {
+        let Some(list) = raw.given() else { return Vec::new() };
         if list.value.is_empty {
             let message = "an empty list of keys signs nothing";
             self.report(Diagnostic::error("empty-list", list.span, message));

@@ -78,6 +78,8 @@ impl Judge<'_> {
         let proxy_protocol = self.proxy_protocol(&raw, address);
         let request_headers = self.request_headers(&raw, has_tls, owned);
         let tls_headers = raw.tls_headers.key();
+        let response_headers = self.response_headers(&raw.response_headers);
+        let error_pages = self.error_pages(&raw.error_pages).over(&scene.error_pages);
 
         let rules = self.rules(raw.rules, place, scene, owned);
         let default_rule = self.default_rule(&name, raw.default_action, place, scene, owned);
@@ -101,6 +103,8 @@ impl Judge<'_> {
             trusted_proxies,
             proxy_protocol,
             request_headers,
+            response_headers,
+            error_pages,
             idle_timeout,
             client_keep_alive,
             head_timeout,
@@ -266,7 +270,7 @@ impl Judge<'_> {
 const LIMIT_SHORTEST: Duration = Duration::from_millis(10);
 
 fn own_headers(rule: &Rule, owned: &mut Vec<String>) {
-    if rule.authentication.is_some() {
+    if rule.authenticates() {
         for header in rule.claim_headers.iter() {
             if !owned.contains(&header.header) {
                 owned.push(header.header.clone());

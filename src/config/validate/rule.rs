@@ -29,6 +29,7 @@ pub(super) fn not_found(span: Span, scene: &Scene<'_>) -> Rule {
         priority: 0,
         conditions: Conditions::default(),
         authentication: None,
+        sign_in: None,
         public: false,
         action: Action::FixedResponse(FixedResponse {
             status_code: 404,
@@ -57,20 +58,25 @@ impl Judge<'_> {
             Some(jwt) => self.rule_claim_headers(&scene.claim_headers, &jwt.value.claim_headers),
             None => scene.claim_headers.clone(),
         };
-        if let Some(key) = raw.jwt_validation.key().filter(|_| place.tokens_in_clear) {
-            let message = format!("rule `{name}` takes tokens in the clear, beyond loopback");
+        let (sign_in, asks) = self.authenticate(raw, scene);
+        let authenticates = raw.jwt_validation.key().or(asks);
+        if let Some(key) = authenticates.filter(|_| place.tokens_in_clear) {
+            let message = format!("rule `{name}` takes credentials in the clear, beyond loopback");
             self.report(Diagnostic::error("plaintext-authentication", key, message).help(
                 "give the listener `tls`, or say `plaintext: accepted` if something in front of it does TLS",
             ));
         }
         let public = self.public(raw);
         let action = self.action((span, mapping), raw, place, scene);
-        let misspelt = self.misspelt.has_any(mapping, &["jwt_validation", "public"]);
-        let open = raw.jwt_validation.is_absent() && !public && !misspelt;
+        let misspelt = self.misspelt.has_any(
+            mapping,
+            &["jwt_validation", "authenticate_cognito", "authenticate_oidc", "public"],
+        );
+        let open = authenticates.is_none() && !public && !misspelt;
         let denied = matches!(raw.public.value(), Some(false)) && open;
         if let Some(key) = raw.forward.key().filter(|_| denied) {
             let message =
-                format!("rule `{name}` says `public: false`, but has no `jwt_validation`");
+                format!("rule `{name}` says `public: false`, but nothing asks who is calling");
             self.report(Diagnostic::error("contradiction", key, message));
         }
         let authentication = match authentication {
@@ -78,11 +84,17 @@ impl Judge<'_> {
             None if raw.jwt_validation.is_absent() => None,
             None => return None,
         };
+        let sign_in = match (sign_in, asks) {
+            (Some(sign_in), _) => Some(sign_in),
+            (None, None) => None,
+            (None, Some(_)) => return None,
+        };
         Some(Rule {
             name,
             priority: 0,
             conditions,
             authentication,
+            sign_in,
             public,
             action: action?,
             claim_headers,
@@ -92,8 +104,12 @@ impl Judge<'_> {
 
     fn public(&mut self, raw: &raw::Rule) -> bool {
         let Some(public) = raw.public.given() else { return false };
-        if let Some(jwt) = raw.jwt_validation.key().filter(|_| public.value) {
-            let message = "`public: true` contradicts `jwt_validation`";
+        let asked = [&raw.authenticate_cognito, &raw.authenticate_oidc];
+        let asked =
+            asked.iter().find_map(|field| Some((field.key()?, "an `authenticate_*` action")));
+        let asked = raw.jwt_validation.key().map(|key| (key, "`jwt_validation`")).or(asked);
+        if let Some((jwt, what)) = asked.filter(|_| public.value) {
+            let message = format!("`public: true` contradicts {what}");
             self.report(
                 Diagnostic::error("contradiction", public.key, message).related(jwt, "given here"),
             );

@@ -79,6 +79,7 @@ impl Judge<'_> {
                 1024..=64 * 1024,
             ))
             .ok()?,
+            sign_in: self.provider(name, raw, profile),
             span: name.span,
         };
         Some(pool)
@@ -242,7 +243,7 @@ impl Judge<'_> {
     }
 
     /// Two issuer forms of one pool must not tell the same thing twice.
-    fn report_once(&mut self, finding: Diagnostic) {
+    pub(super) fn report_once(&mut self, finding: Diagnostic) {
         if self.findings.last() != Some(&finding) {
             self.report(finding);
         }
@@ -285,7 +286,11 @@ impl Judge<'_> {
         }
         match &raw.app_clients {
             Field::Absent => {
-                if raw.user_pool_id.key().is_some() {
+                // Who signs people in as a client accepts that client's tokens.
+                if let Some(client) = raw.client_id.given() {
+                    return AppClients::Only(vec![client.value.clone()]);
+                }
+                if raw.user_pool_id.key().is_some() && raw.client_id.is_absent() {
                     let message = format!(
                         "the pool `{}` does not say which app clients it accepts",
                         name.value
@@ -344,7 +349,9 @@ impl Judge<'_> {
             }
             None => {
                 let misspelt = self.misspelt.has_any(name.span, &["audiences"]);
-                if profile != Profile::Cognito && raw.audiences.is_absent() && !misspelt {
+                let signs_in = raw.client_id.key().is_some();
+                let is_needed = profile != Profile::Cognito && !signs_in;
+                if is_needed && raw.audiences.is_absent() && !misspelt {
                     let message = format!(
                         "the pool `{}` does not say which audiences it accepts",
                         name.value

@@ -12,6 +12,9 @@ use super::super::facts::{AGED, Stage, add};
 use super::super::head::{self, Body, Framing, MAX_HEAD, MAX_REQUEST_LINE, Outcome, Refusal};
 use super::{Guarded, MAX_LINGER};
 
+/// How a request begins whose answer has no body.
+const HEAD: &[u8] = b"HEAD ";
+
 /// How far the client's bytes have been handed over.
 pub(super) struct Reading {
     pub(super) at: At,
@@ -158,8 +161,9 @@ impl Guarded {
                 Outcome::Complete(length, framing) => {
                     let head = got.get(..length).unwrap_or_default();
                     if let Err((refusal, finding)) = self.admit(head) {
+                        let is_head = head.starts_with(HEAD);
                         buf.set_filled(before);
-                        self.refuse_found(refusal, finding);
+                        self.refuse(refusal, finding, is_head);
                         return Poll::Ready(None);
                     }
                     if let Some(rest) = got.get(length..).filter(|rest| !rest.is_empty()) {
@@ -173,8 +177,9 @@ impl Guarded {
                 Outcome::Refused(refusal) => {
                     let end = head::find_end(got, 0).unwrap_or(got.len());
                     let finding = desync::classify_refused(got.get(..end).unwrap_or_default());
+                    let is_head = got.starts_with(HEAD);
                     buf.set_filled(before);
-                    self.refuse_found(refusal, finding);
+                    self.refuse(refusal, finding, is_head);
                     return Poll::Ready(None);
                 }
             },
@@ -201,7 +206,7 @@ impl Guarded {
         let before = buf.filled().len();
         let Poll::Ready(read) = self.poll_raw(cx, buf) else {
             if self.facts.life.is_expired() {
-                self.refuse(Refusal::TooSlow);
+                self.refuse_partial(Refusal::TooSlow);
                 return Poll::Ready(Ok(()));
             }
             return Poll::Pending;
@@ -241,7 +246,7 @@ impl Guarded {
                 _ => reading.judge_partial(),
             };
             if let Err(refusal) = judged {
-                self.refuse(refusal);
+                self.refuse_partial(refusal);
             }
             return;
         };
@@ -249,7 +254,10 @@ impl Guarded {
         match head::read(&reading.held) {
             Outcome::Complete(_, framing) => match self.admit(&self.reading.held) {
                 Ok(()) => self.reading.at = At::Giving(0, framing),
-                Err((refusal, finding)) => self.refuse_found(refusal, finding),
+                Err((refusal, finding)) => {
+                    let is_head = self.reading.held.starts_with(HEAD);
+                    self.refuse(refusal, finding, is_head);
+                }
             },
             Outcome::Partial => self.refuse_held(Refusal::Control),
             Outcome::Refused(refusal) => self.refuse_held(refusal),
@@ -292,7 +300,7 @@ impl Guarded {
         life.began.store(false, Relaxed);
         life.enter(Stage::Serving, self.book.now());
         add(&life.requests, 1);
-        self.writing.expect_answer(framing.upgrade);
+        self.writing.expect_answer(framing);
         self.reading.at = match framing.body {
             Body::Absent => At::Done,
             Body::Length(length) => {
@@ -306,17 +314,18 @@ impl Guarded {
         };
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
-        self.refuse_found(refusal, None);
+    /// Refuses a head of which there is not enough to classify.
+    fn refuse_partial(&mut self, refusal: Refusal) {
+        self.refuse(refusal, None, self.reading.held.starts_with(HEAD));
     }
 
     /// Refuses the head that is held, and tells its class.
     fn refuse_held(&mut self, refusal: Refusal) {
         let finding = desync::classify_refused(&self.reading.held);
-        self.refuse_found(refusal, finding);
+        self.refuse(refusal, finding, self.reading.held.starts_with(HEAD));
     }
 
-    fn refuse_found(&mut self, refusal: Refusal, finding: Option<Finding>) {
+    fn refuse(&mut self, refusal: Refusal, finding: Option<Finding>, is_head: bool) {
         let facts = &self.facts;
         if finding.is_some() {
             self.book.stats.not_compliant();
@@ -326,7 +335,7 @@ impl Guarded {
         facts.life.enter(Stage::Linger, self.book.now());
         self.reading.held = Vec::new();
         self.reading.ahead = Vec::new();
-        self.writing.put_refusal(refusal.status());
+        self.say_last(refusal.status(), is_head);
         self.reading.at = At::Refusing(refusal);
     }
 

@@ -4,9 +4,13 @@ use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
+use pingora_core::protocols::http::date;
+
 use super::super::facts::{HttpVersion, Stage, add};
+use super::super::head::Framing;
 use super::super::websocket::{Frames, GOING_AWAY};
 use super::Guarded;
+use crate::answer::{Answer as Page, Caller};
 
 /// What is gathered before it is sent without being asked: a head and a small body go as one.
 const GATHER: usize = 4096;
@@ -29,7 +33,9 @@ enum Answer {
     #[default]
     Known,
     /// The next head of an answer is still to be seen.
-    Due { upgrade: bool },
+    Due { upgrade: bool, is_head: bool },
+    /// We gave it ourselves: what the engine says is not for the client.
+    Given,
 }
 
 #[derive(Default)]
@@ -40,8 +46,8 @@ struct Tunnel {
 }
 
 impl Writing {
-    pub(super) fn expect_answer(&mut self, upgrade: bool) {
-        self.answer = Answer::Due { upgrade };
+    pub(super) fn expect_answer(&mut self, framing: Framing) {
+        self.answer = Answer::Due { upgrade: framing.upgrade, is_head: framing.is_head };
     }
 
     pub(super) fn has_unsent(&self) -> bool {
@@ -52,18 +58,10 @@ impl Writing {
         self.has_written
     }
 
-    pub(super) fn put_refusal(&mut self, status: u16) {
-        let phrase = match status {
-            408 => "Request Timeout",
-            414 => "URI Too Long",
-            431 => "Request Header Fields Too Large",
-            501 => "Not Implemented",
-            505 => "HTTP Version Not Supported",
-            _ => "Bad Request",
-        };
-        let answer =
-            format!("HTTP/1.1 {status} {phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        self.out.extend_from_slice(answer.as_bytes());
+    /// An answer of ours, after which nothing is said.
+    pub(super) fn put_last_words(&mut self, answer: &Page) {
+        self.answer = Answer::Given;
+        self.out.extend_from_slice(&answer.to_last_words(&date::get_cached_date()));
         self.has_written = true;
     }
 
@@ -101,9 +99,14 @@ impl Guarded {
         if self.writing.tunnel.is_some() {
             return self.poll_tunnelling(cx, buf);
         }
+        if self.writing.answer == Answer::Given {
+            return Poll::Ready(Ok(buf.len()));
+        }
         if matches!(self.writing.answer, Answer::Due { .. }) && self.note_answer(buf) {
             // The head of a 101 is taken whole: what follows it are frames.
-            self.take(buf);
+            if self.writing.answer != Answer::Given {
+                self.take(buf);
+            }
             return Poll::Ready(Ok(buf.len()));
         }
         if self.writing.out.len() + buf.len() <= GATHER {
@@ -113,15 +116,26 @@ impl Guarded {
         self.poll_through(cx, buf)
     }
 
+    /// Puts a page of ours in the way of whatever the engine would say, as the listener words it.
+    pub(super) fn say_last(&mut self, status: u16, is_head: bool) {
+        let caller = Caller { is_head, is_grpc: false };
+        let page = Page::page(status).for_caller(caller);
+        // The request has no name of its own yet.
+        let id = self.facts.id.as_str();
+        let answer = self.facts.settings.style.dress(page, caller, id);
+        self.writing.put_last_words(&answer);
+    }
+
     fn take(&mut self, buf: &[u8]) {
         self.writing.has_written = true;
         self.writing.out.extend_from_slice(buf);
         add(&self.facts.life.bytes_out, u64::try_from(buf.len()).unwrap_or_default());
     }
 
-    /// Notes the status, if `buf` begins the head of an answer. True for a 101 that opens a tunnel.
+    /// Notes the status, if `buf` begins the head of an answer. True for a 101 that opens a tunnel,
+    /// and for an answer of the engine's own, in whose place the client gets ours.
     fn note_answer(&mut self, buf: &[u8]) -> bool {
-        let Answer::Due { upgrade } = self.writing.answer else { return false };
+        let Answer::Due { upgrade, is_head } = self.writing.answer else { return false };
         let Some(status) = status_of(buf) else { return false };
         if status == 101 && upgrade {
             self.writing.answer = Answer::Known;
@@ -135,6 +149,8 @@ impl Guarded {
             if !self.facts.life.began.load(Relaxed) {
                 let (peer, listener) = (self.facts.source, self.facts.listener);
                 self.book.stats.engine_answered(self.book.now(), peer, listener, status);
+                self.say_last(status, is_head);
+                return true;
             }
         }
         false

@@ -55,7 +55,7 @@ fn an_upgrade_is_noticed() {
 fn only_the_first_head_is_read() {
     let head = get("");
     let both = format!("{head}GET /next HTTP/1.1\r\n\x00");
-    let framing = Framing { body: Body::Absent, upgrade: false };
+    let framing = Framing { body: Body::Absent, upgrade: false, is_head: false };
     assert_eq!(read(both.as_bytes()), Outcome::Complete(head.len(), framing));
 }
 

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::support::{Gateway, PATIENCE, settings, timing};
+use super::support::{Gateway, PATIENCE, page, settings, timing};
 use crate::connection::descriptors::parse_limit;
 use crate::connection::{BindError, ListenerSettings, Shares, bind};
 
@@ -11,7 +11,7 @@ async fn a_slow_head_is_answered_408_at_the_deadline() {
     let gateway = Gateway::start(settings).await;
     let mut client = gateway.connect().await;
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\nX: ").await;
-    assert_eq!(client.answer().await, (408, false, String::new()));
+    assert_eq!(client.answer().await, (408, false, page(408)));
     assert!(client.is_closed().await);
     assert_eq!(gateway.stats.head_timeouts.load(Relaxed), 1);
 }
@@ -94,7 +94,7 @@ async fn a_head_over_the_limit_is_answered_431_and_read_no_further() {
     let mut client = gateway.connect().await;
     client.send("GET / HTTP/1.1\r\nHost: a.test\r\nX: ").await;
     client.send("v".repeat(1_000_000)).await;
-    assert_eq!(client.answer().await, (431, false, String::new()));
+    assert_eq!(client.answer().await, (431, false, page(431)));
     assert_eq!(gateway.stats.too_large.load(Relaxed), 1);
 
     let mut client = gateway.connect().await;

@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::support::{Gateway, settings};
+use super::support::{Gateway, page, settings};
 
 #[tokio::test]
 async fn one_connection_serves_request_after_request() {
@@ -81,7 +81,7 @@ async fn two_framings_are_refused_before_the_engine_can_repair_them() {
                 "POST / HTTP/1.1\r\nHost: a.test\r\n{head}\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n"
             ))
             .await;
-        assert_eq!(client.answer().await, (400, false, String::new()));
+        assert_eq!(client.answer().await, (400, false, page(400)));
         assert!(client.is_closed().await);
     }
     assert!(gateway.seen.lock().is_empty());

@@ -112,7 +112,13 @@ pub(super) fn settings() -> ListenerSettings {
         max_http2_requests: 10_000,
         proxy_protocol: None,
         trusted_proxies: crate::http::TrustedProxies::default(),
+        style: Arc::default(),
     }
+}
+
+/// What stands in a refusal.
+pub(super) fn page(status: u16) -> String {
+    String::from_utf8_lossy(&crate::answer::error_page(status)).into_owned()
 }
 
 pub(super) fn timing() -> Timing {

@@ -22,6 +22,7 @@ pub(in crate::routing) fn rule(hosts: &[&str], paths: &[&str], methods: &[&str])
             ..Conditions::default()
         },
         authentication: None,
+        sign_in: None,
         public: false,
         action: Action::FixedResponse(FixedResponse {
             status_code: 200,

@@ -18,6 +18,18 @@ use super::text::{Labels, Text};
 /// Values of the label `status_class`; `none` is a request that ended without an answer.
 pub const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
+/// Values of the label `result` of sign-ins; the last two are of sessions that are renewed.
+pub const SIGN_IN_RESULTS: [&str; 8] = [
+    "begun",
+    "success",
+    "failure",
+    "error",
+    "claims_too_large",
+    "signed_out",
+    "refresh_success",
+    "refresh_failure",
+];
+
 /// The handles of one rule of one listener.
 #[derive(Debug, Clone)]
 pub struct RuleMetrics {
@@ -47,6 +59,14 @@ impl RuleMetrics {
         }
     }
 
+    /// Counts what came of signing in, one of [`SIGN_IN_RESULTS`].
+    pub fn sign_in(&self, result: &str) {
+        let index = SIGN_IN_RESULTS.iter().position(|known| *known == result);
+        if let Some(counter) = index.and_then(|index| self.rule.sign_ins.get(index)) {
+            counter.inc();
+        }
+    }
+
     /// Counts an authorization outcome, by its index in the rule's list of reasons.
     pub fn decision(&self, reason: usize) {
         if let Some(counter) = self.rule.decisions.get(reason) {
@@ -66,6 +86,7 @@ struct RuleCells {
     first_byte: Histogram,
     reasons: &'static [&'static str],
     decisions: Box<[Counter]>,
+    sign_ins: [Counter; SIGN_IN_RESULTS.len()],
 }
 
 impl RuleCells {
@@ -209,6 +230,7 @@ impl Families {
             first_byte: Histogram::default(),
             reasons,
             decisions: counters(reasons),
+            sign_ins: Default::default(),
         });
         let groups = target_groups.iter().map(|group| cells.group(group)).collect();
         RuleMetrics { rule: cells, groups }
@@ -274,6 +296,15 @@ impl Families {
         text.family(name, "counter", "Authorization outcomes by rule and reason.");
         for rule in &rules {
             write_used(text, name, &rule.labels, "reason", rule.reasons, &rule.decisions);
+        }
+        let name = "portcullis_sign_in_total";
+        text.family(
+            name,
+            "counter",
+            "Browsers that sign in, and sessions renewed, by rule and result.",
+        );
+        for rule in &rules {
+            write_used(text, name, &rule.labels, "result", &SIGN_IN_RESULTS, &rule.sign_ins);
         }
         let name = "portcullis_request_duration_seconds";
         text.family(name, "histogram", "From the request's head to the end of its answer.");

@@ -1,7 +1,7 @@
-//! The files that target groups name: authorities, client certificates and their keys. When one is
-//! replaced on disk the groups are compiled anew, as after a reload.
+//! The files that target groups and error pages name: authorities, client certificates and their
+//! keys, texts. When one is replaced on disk all is read and compiled anew, as after a reload.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::config;
@@ -10,9 +10,9 @@ use crate::config::watch::{Change, Watch};
 
 /// A look at each of them.
 #[derive(Debug, Default)]
-pub(super) struct TargetFiles(Vec<Watch>);
+pub(super) struct NamedFiles(Vec<Watch>);
 
-impl TargetFiles {
+impl NamedFiles {
     /// Those of a file, as they are now.
     pub(super) fn of(config: &Config) -> Self {
         let mut paths: BTreeSet<PathBuf> = BTreeSet::new();
@@ -23,7 +23,16 @@ impl TargetFiles {
                 paths.extend([files.certificate.clone(), files.private_key.clone()]);
             }
         }
-        Self(paths.into_iter().map(watch).collect())
+        let pages = config.listeners.iter().flat_map(|listener| listener.error_pages.iter());
+        let mut texts = BTreeMap::new();
+        for (_, page) in pages {
+            if let Some(file) = &page.file {
+                // What was read, whatever has happened to the file since.
+                texts.insert(file.clone(), config::digest(page.body.as_bytes()));
+            }
+        }
+        let texts = texts.into_iter().map(|(path, known)| Watch::new(path, known));
+        Self(paths.into_iter().map(watch).chain(texts).collect())
     }
 
     /// Whether one has changed and come to rest.

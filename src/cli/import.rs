@@ -1,0 +1,113 @@
+//! `portcullis import`: a `routes.yaml` out of what guards a service today.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::import::{self, Document, Imported};
+
+/// The longest file that is read.
+const LONGEST: u64 = 64 << 20;
+
+const ELBV2_EXAMPLES: &str = "\
+Collect into a folder what AWS says of a load balancer:
+  aws elbv2 describe-load-balancers --names NAME           > aws/load-balancers.json
+  aws elbv2 describe-load-balancer-attributes --load-balancer-arn ARN > aws/attributes-NAME.json
+  aws elbv2 describe-listeners --load-balancer-arn ARN     > aws/listeners.json
+  aws elbv2 describe-rules --listener-arn LISTENER         > aws/rules-443.json    (for each)
+  aws elbv2 describe-target-groups --load-balancer-arn ARN > aws/target-groups.json
+  aws elbv2 describe-target-group-attributes --target-group-arn GROUP > aws/attributes-GROUP.json
+  aws elbv2 describe-target-health --target-group-arn GROUP > aws/health-GROUP.json
+where GROUP in a file's name is the target group's name, and NAME the load balancer's. Then:
+  portcullis import elbv2 aws --output routes.yaml --report import.md
+  portcullis check --portable routes.yaml
+Nothing is sent anywhere, and no key or secret is needed.";
+
+/// From where to import
+#[derive(Debug, Clone, clap::Subcommand)]
+pub(super) enum ImportCommand {
+    /// Application Load Balancers, from what `aws elbv2 describe-*` prints
+    ///
+    /// Writes a routes.yaml, and a report of what must be filled in, what was not carried over and
+    /// what is different. What guards a route today and cannot be carried over never leaves it
+    /// open: such a rule answers 503.
+    #[command(after_help = ELBV2_EXAMPLES)]
+    Elbv2(ImportArgs),
+}
+
+/// What to read and where to write
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct ImportArgs {
+    /// JSON files, or folders of them
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Where routes.yaml goes. Default: standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Where the report goes, as Markdown. Default: standard error
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Write over files that exist
+    #[arg(long)]
+    force: bool,
+}
+
+/// Imports, and says in a line what came of it.
+pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
+    let ImportCommand::Elbv2(args) = command;
+    for target in [&args.output, &args.report].into_iter().flatten() {
+        if target.exists() && !args.force {
+            return Err(format!("{} exists; --force writes over it", target.display()));
+        }
+    }
+    let mut documents = Vec::new();
+    for path in &args.paths {
+        collect(path, &mut documents)?;
+    }
+    let Imported { routes, notes } =
+        import::elbv2::import(&documents).map_err(|why| why.to_string())?;
+    let report = import::report(&notes);
+    write(args.output.as_deref(), &routes, &mut io::stdout().lock())?;
+    write(args.report.as_deref(), &report, &mut io::stderr().lock())?;
+    Ok(format!("{} files read, {} things to know", documents.len(), notes.len()))
+}
+
+fn collect(path: &Path, documents: &mut Vec<Document>) -> Result<(), String> {
+    let told = |why: io::Error| format!("{}: {why}", path.display());
+    if !path.is_dir() {
+        documents.push(read(path)?);
+        return Ok(());
+    }
+    let mut files: Vec<PathBuf> = fs::read_dir(path)
+        .map_err(told)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(told)?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.sort_unstable();
+    if files.is_empty() {
+        return Err(format!("{}: no .json file in this folder", path.display()));
+    }
+    for file in files {
+        documents.push(read(&file)?);
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Document, String> {
+    let told = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let length = fs::metadata(path).map_err(|why| told(&why))?.len();
+    if length > LONGEST {
+        return Err(told(&format_args!("longer than {} MiB", LONGEST >> 20)));
+    }
+    let text = fs::read_to_string(path).map_err(|why| told(&why))?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Document { name, text })
+}
+
+fn write(path: Option<&Path>, text: &str, otherwise: &mut impl Write) -> Result<(), String> {
+    match path {
+        Some(path) => fs::write(path, text).map_err(|why| format!("{}: {why}", path.display())),
+        None => otherwise.write_all(text.as_bytes()).map_err(|why| why.to_string()),
+    }
+}

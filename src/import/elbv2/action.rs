@@ -1,0 +1,213 @@
+//! The actions of a rule.
+
+use serde_json::Value;
+
+use super::super::yaml::{Writer, flow, scalar};
+use super::super::{Kind, Note, Object};
+use super::name::slug;
+use super::{Import, Pool, cognito_pool};
+
+impl Import<'_> {
+    /// Writes what comes of a request, in AWS's order.
+    pub(super) fn write_actions(&mut self, file: &mut Writer, actions: &[Value], place: &str) {
+        let mut actions: Vec<Object<'_>> =
+            actions.iter().filter_map(|action| Object::new(action, place)).collect();
+        actions.sort_by_key(|action| action.number("Order").unwrap_or(u64::MAX));
+        let is_authenticated = actions.iter().any(|action| is_sign_in(action));
+        let verifies = actions.iter().any(|action| action.text("Type") == Some("jwt-validation"));
+        for action in actions {
+            action.ignore(&["Order"]);
+            match action.text("Type").unwrap_or_default() {
+                kind if is_sign_in(&action) => {
+                    let text = format!(
+                        "`{kind}`: signing in is not carried over yet; the rule answers 503"
+                    );
+                    self.note(Kind::Dropped, place, text);
+                    ignore_all(&action);
+                    file.comment(&format!("{kind}: see the report"));
+                    file.raw("fixed_response", "{ status_code: 503 }");
+                }
+                "jwt-validation" => self.write_jwt_validation(file, &action),
+                // Nobody may come past a sign-in that is not there.
+                _ if is_authenticated => ignore_all(&action),
+                "forward" => {
+                    if !verifies {
+                        file.raw("public", "true");
+                    }
+                    self.write_forward(file, &action);
+                }
+                "redirect" => write_redirect(file, &action, &mut self.notes),
+                "fixed-response" => write_fixed_response(file, &action, &mut self.notes),
+                other => {
+                    let text = format!("the action `{other}`: the rule answers 503");
+                    self.note(Kind::Dropped, place, text);
+                    ignore_all(&action);
+                    file.raw("fixed_response", "{ status_code: 503 }");
+                }
+            }
+            action.finish(&mut self.notes);
+        }
+    }
+
+    fn write_jwt_validation(&mut self, file: &mut Writer, action: &Object<'_>) {
+        let Some(config) = action.object("JwtValidationConfig") else { return };
+        let issuer = config.text("Issuer").unwrap_or_default().to_owned();
+        let jwks_uri = config.text("JwksEndpoint").map(str::to_owned);
+        let mut audiences = Vec::new();
+        let mut claims = Vec::new();
+        for claim in config.list("AdditionalClaims") {
+            let Some(claim) = Object::new(claim, action.place()) else { continue };
+            let (name, values) = (claim.text("Name").unwrap_or_default(), claim.texts("Values"));
+            if name == "aud" || (name == "client_id" && cognito_pool(&issuer).is_some()) {
+                audiences.extend(values.into_iter().map(str::to_owned));
+                claim.ignore(&["Format"]);
+            } else {
+                let format = claim.text("Format").unwrap_or("single-string").replace('-', "_");
+                claims.push(format!(
+                    "{{ name: {}, format: {format}, values: {} }}",
+                    scalar(name),
+                    flow(values)
+                ));
+            }
+            claim.finish(&mut self.notes);
+        }
+        let pool = Pool { issuer, jwks_uri, audiences };
+        let name = self.pool_name(&pool);
+        file.under("jwt_validation", |file| {
+            file.list("user_pools", [&*name]);
+            if cognito_pool(&pool.issuer).is_some() {
+                file.line("token_use", "any");
+            }
+            if !claims.is_empty() {
+                file.raw("additional_claims", &format!("[{}]", claims.join(", ")));
+            }
+        });
+        config.finish(&mut self.notes);
+    }
+
+    /// The name of a pool like this one, which is made where there is none.
+    fn pool_name(&mut self, pool: &Pool) -> String {
+        if let Some((name, _)) = self.pools.iter().find(|(_, known)| *known == pool) {
+            return name.clone();
+        }
+        let base = match cognito_pool(&pool.issuer) {
+            Some(id) => slug(id),
+            None => slug(pool.issuer.trim_start_matches("https://")),
+        };
+        let mut taken = self.pools.keys().cloned().collect();
+        let name = super::name::unique(&base, &mut taken);
+        self.pools.insert(name.clone(), pool.clone());
+        name
+    }
+
+    fn write_forward(&mut self, file: &mut Writer, action: &Object<'_>) {
+        let single = action.text("TargetGroupArn");
+        let config = action.object("ForwardConfig");
+        let mut groups: Vec<(String, u64)> = Vec::new();
+        for group in config.iter().flat_map(|config| config.list("TargetGroups")) {
+            let Some(group) = Object::new(group, action.place()) else { continue };
+            let weight = group.number("Weight").unwrap_or(1);
+            groups.extend(
+                group.text("TargetGroupArn").map(|arn| (self.group(arn, action.place()), weight)),
+            );
+            group.finish(&mut self.notes);
+        }
+        if groups.is_empty() {
+            groups.extend(single.map(|arn| (self.group(arn, action.place()), 1)));
+        }
+        let stickiness = config.as_ref().and_then(|config| {
+            let stickiness = config.object("TargetGroupStickinessConfig")?;
+            let seconds = stickiness.number("DurationSeconds");
+            stickiness.flag("Enabled")?.then_some(seconds.unwrap_or(3600))
+        });
+        if let Some(config) = config {
+            config.finish(&mut self.notes);
+        }
+        match (groups.as_slice(), stickiness) {
+            ([(only, _)], _) => file.line("forward", only),
+            (several, stickiness) => file.under("forward", |file| {
+                file.under("target_groups", |file| {
+                    for (name, weight) in several {
+                        file.item(|file| {
+                            file.line("name", name);
+                            file.raw("weight", &weight.to_string());
+                        });
+                    }
+                });
+                if let Some(seconds) = stickiness {
+                    file.raw("stickiness", &format!("{{ duration: {seconds}s }}"));
+                }
+            }),
+        }
+    }
+
+    fn group(&mut self, arn: &str, place: &str) -> String {
+        if !self.used_groups.iter().any(|used| used == arn) {
+            self.used_groups.push(arn.to_owned());
+        }
+        if let Some(name) = self.groups.get(arn) {
+            return name.to_owned();
+        }
+        // `...:targetgroup/NAME/ID`
+        let name = arn.rsplit('/').nth(1).map_or_else(|| "unknown".to_owned(), slug);
+        self.note(
+            Kind::ToDo,
+            place,
+            format!(
+                "the target group `{name}`: give what `aws elbv2 describe-target-groups` prints"
+            ),
+        );
+        name
+    }
+}
+
+fn is_sign_in(action: &Object<'_>) -> bool {
+    matches!(action.text("Type"), Some("authenticate-cognito" | "authenticate-oidc"))
+}
+
+/// The rule that it belongs to answers by itself, which is told.
+fn ignore_all(action: &Object<'_>) {
+    action.ignore(&[
+        "AuthenticateCognitoConfig",
+        "AuthenticateOidcConfig",
+        "TargetGroupArn",
+        "ForwardConfig",
+        "RedirectConfig",
+        "FixedResponseConfig",
+        "JwtValidationConfig",
+    ]);
+}
+
+fn write_redirect(file: &mut Writer, action: &Object<'_>, notes: &mut Vec<Note>) {
+    let Some(config) = action.object("RedirectConfig") else { return };
+    let mut parts = Vec::new();
+    for (key, ours, usual) in [
+        ("Protocol", "protocol", "#{protocol}"),
+        ("Host", "host", "#{host}"),
+        ("Port", "port", "#{port}"),
+        ("Path", "path", "/#{path}"),
+        ("Query", "query", "#{query}"),
+    ] {
+        if let Some(value) = config.text(key).filter(|value| *value != usual) {
+            parts.push(format!("{ours}: {}", scalar(value)));
+        }
+    }
+    let status = if config.text("StatusCode") == Some("HTTP_301") { 301 } else { 302 };
+    parts.push(format!("status_code: {status}"));
+    config.finish(notes);
+    file.raw("redirect", &format!("{{ {} }}", parts.join(", ")));
+}
+
+fn write_fixed_response(file: &mut Writer, action: &Object<'_>, notes: &mut Vec<Note>) {
+    let Some(config) = action.object("FixedResponseConfig") else { return };
+    let status = config.number("StatusCode").unwrap_or(503);
+    let mut parts = vec![format!("status_code: {status}")];
+    if let Some(kind) = config.text("ContentType").filter(|kind| *kind != "text/plain") {
+        parts.push(format!("content_type: {}", scalar(kind)));
+    }
+    if let Some(body) = config.text("MessageBody") {
+        parts.push(format!("message_body: {}", scalar(body)));
+    }
+    config.finish(notes);
+    file.raw("fixed_response", &format!("{{ {} }}", parts.join(", ")));
+}
