@@ -4,6 +4,7 @@
 
 pub mod check;
 mod demo;
+pub mod diff;
 pub mod explain;
 mod import;
 mod run;
@@ -69,6 +70,14 @@ Examples:
   portcullis explain GET /admin -H 'Host: app.example.com' --source-ip 192.0.2.1 --json
   portcullis token | portcullis explain GET /account --token - --jwks keys.json";
 
+const DIFF_EXAMPLES: &str = "\
+Exit code 0 when both mean the same, 1 when they do not, 2 when one of them cannot be read.
+
+Examples:
+  portcullis diff routes.yaml routes.new.yaml
+  portcullis diff <(git show main:routes.yaml) routes.yaml
+  portcullis diff --fail-on-opened OLD NEW     in CI: fails only when something was opened";
+
 const TEST_EXAMPLES: &str = "\
 Exit code 0 when all is as expected, 1 when it is not.
 
@@ -120,6 +129,9 @@ enum Command {
     /// opened, and neither certificates nor secrets are needed.
     #[command(after_help = TEST_EXAMPLES)]
     Test(test::TestArgs),
+    /// Say what changes in meaning from one file to another: above all, what becomes open
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(diff::DiffArgs),
     /// Print the JSON Schema of the file, for editors
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema(schema::SchemaArgs),
@@ -174,6 +186,7 @@ pub fn main() -> ExitCode {
             let color = use_color(&io::stdout());
             told(test::run(&args, color, &mut io::stdout().lock()))
         }
+        Command::Diff(args) => run_diff(&args),
         Command::Schema(args) => exit_code(schema::run(&args, &mut io::stdout().lock())),
         Command::Import(command) => run_import(&command),
         Command::UserPool(args) => run_user_pool(&args),
@@ -206,6 +219,15 @@ fn run_explain(args: &explain::ExplainArgs) -> u8 {
     told(explain::run(args, &default_file(), color, &mut io::stdout().lock()).map(|()| 0))
 }
 
+/// As of diff(1), a file that cannot be read is trouble, and not a difference.
+fn run_diff(args: &diff::DiffArgs) -> u8 {
+    let color = use_color(&io::stdout());
+    let result = diff::run(args, color, &mut io::stdout().lock());
+    let is_trouble = result.is_err();
+    let code = told(result);
+    if is_trouble { MISUSED } else { code }
+}
+
 /// The file of commands whose first word may be something else.
 fn default_file() -> PathBuf {
     let named = std::env::var_os("PORTCULLIS_CONFIG").filter(|name| !name.is_empty());
@@ -221,6 +243,7 @@ fn told(result: Result<u8, explain::Failure>) -> u8 {
             FAILED
         }
         Err(explain::Failure::Work(why)) => fail(&why),
+        Err(explain::Failure::Output(why)) => exit_code(Err(why)),
         Err(explain::Failure::Usage(why)) => {
             fail(&why);
             MISUSED

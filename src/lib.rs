@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connection;
+pub mod diff;
 pub mod engine;
 pub mod explain;
 pub mod fetch;

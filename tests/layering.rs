@@ -31,6 +31,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("user_pool", 6, &[]),
     ("explain", 6, &[]),
     ("route_tests", 6, &["explain"]),
+    ("diff", 6, &["admin", "explain"]),
     ("app", 7, &[]),
     ("cli", 8, &[]),
 ];

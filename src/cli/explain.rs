@@ -66,6 +66,8 @@ pub enum Failure {
     Work(String),
     /// The command was misused.
     Usage(String),
+    /// What was found out cannot be written.
+    Output(io::Error),
 }
 
 /// A token is short, and so is a list of claims.
@@ -118,7 +120,7 @@ pub fn run(
     } else {
         out.write_all(explain::render(&explanation, color).as_bytes())
     };
-    written.map_err(|why| Failure::Work(why.to_string()))
+    written.map_err(Failure::Output)
 }
 
 /// A snapshot of a file, made without its secrets and certificates.

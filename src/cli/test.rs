@@ -56,7 +56,7 @@ pub fn run(args: &TestArgs, color: bool, out: &mut impl Write) -> Result<u8, Fai
     let moment = now();
     let mut wallet = Wallet::new(&suite, signer(&snapshot, moment)?);
     let run = route_tests::run(&suite, &snapshot, &mut wallet, moment);
-    let written = |why: std::io::Error| Failure::Work(why.to_string());
+    let written = Failure::Output;
     let name = suite.source.name().to_owned();
     let options =
         route_tests::Options { verbose: args.verbose, coverage: args.filter.is_none(), color };

@@ -227,7 +227,8 @@ impl Asked {
     }
 
     /// What the engine is asked.
-    pub(super) fn request<'a>(&'a self, snapshot: &'a Snapshot) -> Request<'a> {
+    #[must_use]
+    pub fn request<'a>(&'a self, snapshot: &'a Snapshot) -> Request<'a> {
         let listener = snapshot.listeners.get(self.listener);
         let told = listener.and_then(|listener| {
             Client::of(self.source, &listener.trusted_proxies, &self.headers).scheme

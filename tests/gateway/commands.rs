@@ -305,7 +305,9 @@ fn schema_prints_the_committed_schema() {
 
 #[test]
 fn each_command_s_help_teaches_with_an_example() {
-    for command in ["run", "check", "explain", "test", "schema", "demo", "user-pool", "token"] {
+    for command in
+        ["run", "check", "explain", "test", "diff", "schema", "demo", "user-pool", "token"]
+    {
         let output = portcullis(&[command, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{command}");
         let text = String::from_utf8(output.stdout).expect("text");

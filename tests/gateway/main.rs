@@ -19,6 +19,7 @@ mod connection_log;
 mod dead_targets;
 mod deregistration;
 mod desync;
+mod diff;
 mod error_pages;
 mod exhaustion;
 mod explain;
