@@ -23,6 +23,7 @@ fn rule(host: Option<String>, path: Option<String>) -> Rule {
         },
         authentication: None,
         sign_in: None,
+        transforms: portcullis::config::model::Transforms::default(),
         public: false,
         action: Action::FixedResponse(FixedResponse {
             status_code: 404,

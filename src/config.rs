@@ -20,6 +20,7 @@ pub mod regex;
 mod report;
 mod response_headers;
 mod restart;
+pub mod rewrite;
 pub mod route_tests;
 pub mod schema;
 mod secret;

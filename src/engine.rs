@@ -34,6 +34,7 @@ use crate::sign_in::exchange::Ask;
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
 use crate::stickiness::{Client, Sticky};
 use crate::tls::Presented;
+use crate::transform::{self, Transformed};
 
 /// A request, as far as deciding needs to know it.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +85,8 @@ pub struct Decision {
     pub identity: Option<Identity>,
     /// The session that proves it, where one does.
     pub session: Option<Box<InSession>>,
+    /// What a transform of the rule made of host and target, and ALB's word for how that went.
+    pub transformed: Option<Box<(Transformed, &'static str)>>,
     /// To be asked of a user pool, whatever comes of it: a refresh token is revoked.
     pub errand: Option<Box<Ask>>,
     /// Bytes of all header lines.
@@ -145,6 +148,7 @@ impl Decision {
             error_reason: "",
             identity: None,
             session: None,
+            transformed: None,
             errand: None,
             header_bytes: 0,
             target: None,
@@ -281,7 +285,7 @@ impl View<'_> {
             Ok(proved) => proved,
             Err(decision) => return *decision,
         };
-        let mut errand = None;
+        let (mut errand, mut transformed) = (None, None);
         let (reason, step) = match &self.rule.action {
             Action::Forward(forward) => {
                 let client = Client {
@@ -290,7 +294,17 @@ impl View<'_> {
                     seal: &self.snapshot.seal,
                     now: moment.wall,
                 };
-                self.forward(request, forward, client, moment.random, identity.is_some())
+                match self.transform(target, authority) {
+                    Ok(made) => {
+                        transformed = made;
+                        let is_authorized = identity.is_some();
+                        self.forward(request, forward, client, moment.random, is_authorized)
+                    }
+                    Err(failure) => {
+                        transformed = Some(Box::new((Transformed::default(), failure.as_str())));
+                        self.refuse(Refusal::TransformFailed)
+                    }
+                }
             }
             Action::Redirect(redirect) => {
                 let parts = redirect::Parts::of(target, authority, request.received.scheme);
@@ -310,7 +324,20 @@ impl View<'_> {
             }
         };
         let step = sign_in::with_cookies(step, session.as_deref());
-        Decision { identity, session, errand, ..Decision::new(Some(self.index), reason, step) }
+        let decision = Decision::new(Some(self.index), reason, step);
+        Decision { identity, session, transformed, errand, ..decision }
+    }
+
+    /// What the rule's transforms make of host and target, if it has any and they find anything.
+    fn transform(
+        &self,
+        target: &Target<'_>,
+        authority: &Authority<'_>,
+    ) -> Result<Option<Box<(Transformed, &'static str)>>, transform::Failure> {
+        let Some(transforms) = &self.rule.transforms else { return Ok(None) };
+        let wanted = target.path_and_query();
+        let made = transform::apply(transforms, authority, &wanted, self.listener.path)?;
+        Ok(made.map(|made| Box::new((made, transform::SUCCESS))))
     }
 
     /// Who is calling, by a token or by a session; nobody on a rule that does not ask. Where both

@@ -102,6 +102,8 @@ pub struct Forwarding {
     pub target: String,
     /// `Host`.
     pub host: String,
+    /// Whether the rule's transforms rewrote either.
+    pub is_rewritten: bool,
     /// Headers of the client's that are removed, since only the gateway may set them.
     pub removed: Vec<HeaderName>,
     /// All headers, but those that tell how the request came (`x-forwarded-*` and their kin).
@@ -285,7 +287,14 @@ fn outcome(
     let preserves_host =
         snapshot.listeners.get(asked.listener).is_some_and(|listener| listener.preserves_host);
     let authority = canonical.map(|canonical| canonical.authority.clone()).unwrap_or_default();
-    let host = if preserves_host { asked.host().unwrap_or(authority) } else { authority };
+    let made = decision.transformed.as_ref().map(|transformed| &transformed.0);
+    let host = match made.and_then(|made| made.authority.as_deref()) {
+        Some(rewritten) => rewritten.to_owned(),
+        None if preserves_host => asked.host().unwrap_or(authority),
+        None => authority,
+    };
+    let target = made.and_then(|made| made.target.as_deref()).or(decision.target.as_deref());
+    let target = target.unwrap_or(&asked.target).to_owned();
     let removed = snapshot.owned.found_in(&asked.headers);
     let identity = decision.identity.as_ref();
     let set = identity.map(|identity| identity.headers.headers.to_vec()).unwrap_or_default();
@@ -299,8 +308,9 @@ fn outcome(
     headers.extend(set.iter().cloned());
     Outcome::Forward(Forwarding {
         groups,
-        target: decision.target.map_or_else(|| asked.target.clone(), String::from),
+        target,
         host,
+        is_rewritten: made.is_some(),
         removed,
         headers,
         set,

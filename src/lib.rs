@@ -29,5 +29,6 @@ pub mod snapshot;
 pub mod stickiness;
 pub mod telemetry;
 pub mod tls;
+pub mod transform;
 pub mod upstream;
 pub mod user_pool;

@@ -104,6 +104,8 @@ pub struct Rule {
     pub validation: Option<CompiledValidation>,
     /// The other pre-routing action.
     pub sign_in: Option<Arc<SignIn>>,
+    /// What of the request changes on its way to a target; absent when nothing does.
+    pub transforms: Option<Box<model::Transforms>>,
     /// Whether a verified token goes on to the target.
     pub forwards_authorization: bool,
     /// Scopes that a refused caller is told to want.
@@ -281,6 +283,9 @@ impl Rule {
             forwards_authorization: validation.is_none_or(|v| v.forward_authorization),
             wanted_scopes: validation.map(wanted_scopes).unwrap_or_default(),
             sign_in,
+            transforms: Some(&rule.transforms)
+                .filter(|transforms| transforms.host.is_some() || transforms.url.is_some())
+                .map(|transforms| Box::new(transforms.clone())),
             validation: validation.map(|v| authorizers.compile_validation(v, &rule.claim_headers)),
             action,
             metrics: metrics.rule(listener, &rule.name, &groups, &OUTCOMES),

@@ -17,6 +17,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("upstream", 2, &[]),
     ("tls", 2, &[]),
     ("answer", 2, &[]),
+    ("transform", 2, &[]),
     ("assertion", 3, &["auth"]),
     ("stickiness", 3, &[]),
     ("sign_in", 3, &[]),

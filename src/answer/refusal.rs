@@ -30,6 +30,9 @@ pub enum Refusal {
     /// The redirect's location is over 8 KiB.
     #[error("the redirect's location is too long")]
     RedirectTooLong,
+    /// A transform of the rule made what may not be sent.
+    #[error("the rule's transform failed")]
+    TransformFailed,
     /// The target group has no target, or all groups have weight 0.
     #[error("there is no target")]
     NoTarget,
@@ -65,7 +68,7 @@ pub enum Refusal {
 impl Refusal {
     /// Every refusal but the malformed, for whoever prepares a counter for each; the malformed are
     /// [`Malformed::ALL`].
-    pub const ALL_BUT_MALFORMED: [Self; 17] = [
+    pub const ALL_BUT_MALFORMED: [Self; 18] = [
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::BodyMalformed,
@@ -73,6 +76,7 @@ impl Refusal {
         Self::UnverifiedClient,
         Self::ProtocolMismatch,
         Self::RedirectTooLong,
+        Self::TransformFailed,
         Self::NoTarget,
         Self::TargetBusy,
         Self::TargetDeregistered,
@@ -97,6 +101,7 @@ impl Refusal {
             Self::UnverifiedClient => "unverified_client",
             Self::ProtocolMismatch => "protocol_mismatch",
             Self::RedirectTooLong => "redirect_too_long",
+            Self::TransformFailed => "transform_failed",
             Self::NoTarget => "no_target",
             Self::TargetBusy => "target_busy",
             Self::TargetDeregistered => "target_deregistered",
@@ -127,7 +132,7 @@ impl Refusal {
             | Self::TargetMalformed
             | Self::TargetDeregistered => 502,
             Self::TargetConnectTimeout | Self::TargetTimeout => 504,
-            Self::Internal => 500,
+            Self::TransformFailed | Self::Internal => 500,
         }
     }
 

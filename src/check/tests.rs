@@ -72,6 +72,7 @@ fn rule(line: usize, name: &str, paths: &[&str]) -> Rule {
         conditions: Conditions { path_pattern, ..Conditions::default() },
         authentication: None,
         sign_in: None,
+        transforms: crate::config::model::Transforms::default(),
         public: false,
         action: Action::Forward(Forward {
             groups: vec![WeightedGroup { group: GroupIndex(0), weight: 1 }],

@@ -18,6 +18,7 @@ pub use super::mutual_authentication::{
 };
 pub use super::regex::Regex;
 pub use super::response_headers::{AddedHeader, ResponseHeaders, ServerHeader};
+pub use super::rewrite::Rewrite;
 pub use super::security_policy::SecurityPolicy;
 pub use super::sign_in::{
     Authenticate, ClientAuthentication, Logout, OidcData, OnUnauthenticatedRequest, Provider,
@@ -624,6 +625,8 @@ pub struct Rule {
     /// The other pre-routing action: browsers sign in. Beside the first one, that judges requests
     /// with an `Authorization` header, and this one those without.
     pub sign_in: Option<Authenticate>,
+    /// What of the request changes on its way to a target.
+    pub transforms: Transforms,
     /// `public: true`: forwarding without authentication is meant.
     pub public: bool,
     /// The routing action.
@@ -632,6 +635,15 @@ pub struct Rule {
     pub claim_headers: Arc<[ClaimHeader]>,
     /// Where the rule stands in the file.
     pub span: Span,
+}
+
+/// `transforms:` of a rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Transforms {
+    /// Of the host name.
+    pub host: Option<Rewrite>,
+    /// Of path and query.
+    pub url: Option<Rewrite>,
 }
 
 /// Conditions of a rule: an empty list is no condition.

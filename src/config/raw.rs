@@ -12,6 +12,7 @@ mod rule;
 mod sign_in;
 mod stickiness;
 mod target_group;
+mod transform;
 mod user_pool;
 
 use schemars::JsonSchema;
@@ -30,6 +31,7 @@ pub(super) use rule::*;
 pub(super) use sign_in::*;
 pub(super) use stickiness::*;
 pub(super) use target_group::*;
+pub(super) use transform::*;
 pub(super) use user_pool::*;
 
 /// Portcullis: verifies user pool tokens in front of target groups and routes by rules.
@@ -267,10 +269,13 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
     const LISTENER: &str = "see the JSON Schema (`portcullis schema`) for what a listener can have";
     const FILE: &str = "see the JSON Schema (`portcullis schema`) for what a file can have";
     Some(match (structure, key) {
-        (
-            "Rule" | "DefaultAction",
-            "api" | "transforms" | "url_rewrite" | "host_header_rewrite" | "rate_limit",
-        ) => RULE,
+        ("Rule", "url_rewrite" | "host_header_rewrite") => {
+            return Some("it belongs under `transforms`");
+        }
+        ("DefaultAction", "transforms" | "url_rewrite" | "host_header_rewrite") => {
+            return Some("a default action has no transforms: make it a rule with the path `/*`");
+        }
+        ("Rule" | "DefaultAction", "api" | "rate_limit") => RULE,
         ("TargetGroup", "target_type" | "attributes" | "ip_address_type" | "retries") => {
             TARGET_GROUP
         }

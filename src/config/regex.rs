@@ -34,6 +34,19 @@ impl Regex {
         self.0.is_match(text)
     }
 
+    /// Where each group, the whole first, has found something.
+    #[must_use]
+    pub fn captures(&self, text: &str) -> Option<Vec<Option<(usize, usize)>>> {
+        let found = self.0.captures(text.as_bytes())?;
+        Some(found.iter().map(|group| group.map(|group| (group.start(), group.end()))).collect())
+    }
+
+    /// How many groups there are, the whole among them.
+    #[must_use]
+    pub fn groups(&self) -> usize {
+        self.0.captures_len()
+    }
+
     /// As it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {

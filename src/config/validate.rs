@@ -25,6 +25,7 @@ mod session;
 mod sign_in;
 mod stickiness;
 mod target_group;
+mod transform;
 mod user_pool;
 
 use std::collections::{HashMap, HashSet};

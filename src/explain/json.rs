@@ -77,6 +77,7 @@ fn forward(forwarding: &Forwarding) -> Value {
         "target_groups": forwarding.groups.iter().map(group).collect::<Vec<_>>(),
         "target": forwarding.target,
         "host": forwarding.host,
+        "rewritten": forwarding.is_rewritten,
         "headers_set": headers(set),
         "headers_removed": forwarding.removed.iter().map(names).collect::<Vec<_>>(),
         "token_withheld": forwarding.withheld.is_some(),

@@ -281,3 +281,30 @@ fn a_listener_is_found_by_scheme_and_port() {
     assert!(find("/").contains("`plain`, `other`, `secure`"), "{}", find("/"));
     assert!(find("http://a.example:1/").contains("`plain`, `other`"));
 }
+
+#[test]
+fn what_a_transform_makes_of_a_request_is_told() {
+    let file = r#"
+target_groups:
+  web: { targets: ["127.0.0.1:1"] }
+listeners:
+  public:
+    address: 127.0.0.1:0
+    rules:
+      - name: old
+        conditions: { path_pattern: [/old/*] }
+        public: true
+        transforms:
+          url_rewrite: { regex: "^/old/(.*)$", replace: "/new/$1" }
+          host_header_rewrite: { regex: "^www\\.(.*)$", replace: "$1" }
+        forward: web
+    default_action: { fixed_response: { status_code: 404 } }
+"#;
+    let snapshot = snapshot(file);
+    let asked = question("GET", "http://www.a.example/old/x?y", &[]).ask(&snapshot).unwrap();
+    let told = explain(&snapshot, &asked, moment());
+    let Outcome::Forward(forwarding) = &told.outcome else { panic!("{told:?}") };
+    assert_eq!((&*forwarding.target, &*forwarding.host), ("/new/x?y", "a.example"));
+    assert_eq!(forwarding.headers.get(HOST).unwrap(), "a.example");
+    assert!(forwarding.is_rewritten);
+}

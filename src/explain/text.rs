@@ -166,6 +166,10 @@ impl Page {
         let method = clean(&explanation.method);
         self.line(&format!("    {method} {}", clean(&forwarding.target)));
         self.line(&format!("    host: {}", clean(&forwarding.host)));
+        if forwarding.is_rewritten {
+            let line = self.ink(Ink::Faint, "    rewritten by the rule's transforms");
+            self.line(&line);
+        }
         for (name, value) in &forwarding.set {
             self.line(&format!("    {name}: {}", text_of(value)));
         }

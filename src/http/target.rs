@@ -142,6 +142,18 @@ fn tidy_origin_form(raw: &str, policy: PathPolicy) -> Result<Target<'_>, Malform
     })
 }
 
+/// Makes a path and query canonical that the gateway itself has made of a request's.
+///
+/// # Errors
+///
+/// As of [`tidy`].
+pub fn tidy_again(raw: &str, policy: PathPolicy) -> Result<Target<'_>, Malformed> {
+    if !raw.starts_with('/') {
+        return Err(Malformed::TargetForm);
+    }
+    tidy_origin_form(raw, policy)
+}
+
 fn split_query(raw: &str, end: usize) -> Result<(&str, Option<&str>), Malformed> {
     // The survey stops at an ASCII byte or at the end, so this is always a boundary.
     let (path, rest) = raw.split_at_checked(end).ok_or(Malformed::TargetByte)?;

@@ -10,6 +10,7 @@ mod condition;
 mod documents;
 mod listener;
 mod name;
+mod sign_in;
 mod target_group;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use serde_json::Value;
 use self::attributes::Attributes;
 use self::documents::Documents;
 use self::name::Names;
+use self::sign_in::SignIn;
 use super::yaml::Writer;
 use super::{Document, ImportError, Imported, Kind, Note, Object};
 
@@ -40,6 +42,7 @@ pub fn import(documents: &[Document]) -> Result<Imported, ImportError> {
         documents: &documents,
         pools: BTreeMap::new(),
         used_groups: Vec::new(),
+        is_https: false,
         notes,
     };
     // Listeners first: they say which pools and groups there have to be.
@@ -65,6 +68,8 @@ struct Import<'a> {
     pools: BTreeMap<String, Pool>,
     /// Groups that a rule forwards to, by ARN.
     used_groups: Vec<String>,
+    /// Whether the listener that is being written speaks HTTPS.
+    is_https: bool,
     notes: Vec<Note>,
 }
 
@@ -75,6 +80,10 @@ struct Pool {
     jwks_uri: Option<String>,
     /// `aud` values, where a rule asks for some.
     audiences: Vec<String>,
+    /// Whether a rule verifies its tokens.
+    verifies: bool,
+    /// How people sign in there, where a rule sends them.
+    sign_in: Option<SignIn>,
 }
 
 impl Import<'_> {
@@ -99,6 +108,10 @@ impl Import<'_> {
         let place = format!("user pool {name}");
         if let Some(id) = cognito_pool(&pool.issuer) {
             file.line("user_pool_id", id);
+            self.write_provider(file, name, pool, &place);
+            if !pool.verifies {
+                return;
+            }
             if pool.audiences.is_empty() {
                 file.line("app_clients", "any");
                 self.note(
@@ -115,6 +128,17 @@ impl Import<'_> {
         file.line("issuer", &pool.issuer);
         if let Some(uri) = &pool.jwks_uri {
             file.line("jwks_uri", uri);
+        } else if pool.sign_in.is_some() {
+            self.note(
+                Kind::ToDo,
+                &place,
+                "ID tokens are verified here: say in `jwks_uri` where the issuer's keys are, unless it \
+                 is the issuer and `/.well-known/jwks.json`",
+            );
+        }
+        self.write_provider(file, name, pool, &place);
+        if !pool.verifies {
+            return;
         }
         if pool.audiences.is_empty() {
             file.list("audiences", ["CHANGE-ME"]);
@@ -127,6 +151,20 @@ impl Import<'_> {
         } else {
             file.list("audiences", pool.audiences.iter().map(String::as_str));
         }
+    }
+}
+
+impl Import<'_> {
+    fn write_provider(&mut self, file: &mut Writer, name: &str, pool: &Pool, place: &str) {
+        let Some(sign_in) = &pool.sign_in else { return };
+        sign_in.write(file);
+        let variable = format!("{}_CLIENT_SECRET", name.to_ascii_uppercase().replace('-', "_"));
+        file.raw("client_secret", &format!("${{env:{variable}}}"));
+        self.note(
+            Kind::ToDo,
+            place,
+            format!("AWS does not tell the client's secret: put it into `{variable}`"),
+        );
     }
 }
 

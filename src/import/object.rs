@@ -57,6 +57,12 @@ impl<'a> Object<'a> {
         self.list(key).iter().filter_map(Value::as_str).collect()
     }
 
+    /// The members of an object whose values are texts.
+    pub(super) fn members(&self, key: &'static str) -> Vec<(&'a str, &'a str)> {
+        let members = self.member(key).and_then(Value::as_object).into_iter().flatten();
+        members.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect()
+    }
+
     pub(super) fn object(&self, key: &'static str) -> Option<Self> {
         Self::new(self.member(key)?, self.place.clone())
     }

@@ -184,6 +184,82 @@ fn what_signs_in_today_is_never_open_afterwards() {
 }
 
 #[test]
+fn signing_in_goes_on_at_the_same_pool() {
+    let cognito = json!({ "Type": "authenticate-cognito", "Order": 1, "AuthenticateCognitoConfig": {
+        "UserPoolArn": "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_Ab1",
+        "UserPoolClientId": "web", "UserPoolDomain": "shop", "SessionCookieName": "my-cookie",
+        "Scope": "openid email", "SessionTimeout": 3600, "OnUnauthenticatedRequest": "deny",
+        "AuthenticationRequestExtraParams": { "lang": "de" },
+    } });
+    let oidc = json!({ "Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": {
+        "Issuer": "https://i.example", "AuthorizationEndpoint": "https://i.example/a",
+        "TokenEndpoint": "https://i.example/t", "UserInfoEndpoint": "https://i.example/u",
+        "ClientId": "shop", "SessionCookieName": "AWSELBAuthSessionCookie", "Scope": "openid",
+        "SessionTimeout": 604_800, "OnUnauthenticatedRequest": "authenticate",
+    } });
+    let imported = import(&[
+        (
+            "listeners",
+            json!({ "Listeners": [{
+            "ListenerArn": listener_arn("a"), "LoadBalancerArn": "x", "Port": 443,
+            "Protocol": "HTTPS", "Certificates": [{ "CertificateArn": "arn:c" }],
+            "SslPolicy": "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09",
+            "DefaultActions": [{ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "404" } }],
+        }] }),
+        ),
+        (
+            "rules",
+            json!({ "Rules": [
+            rule("a", "1", path("/account/*"), json!([forward("orders"), cognito])),
+            rule("a", "2", path("/partner/*"), json!([oidc, forward("orders")])),
+        ] }),
+        ),
+        ("groups", json!({ "TargetGroups": [group("orders", json!({}))] })),
+        ("health-orders", health(&[("10.0.0.1", 8080)])),
+    ]);
+    for line in [
+        "domain: shop.auth.eu-west-1.amazoncognito.com",
+        "client_secret: ${env:EU_WEST_1_AB1_CLIENT_SECRET}",
+        "scope: \"openid email\"",
+        "session_cookie_name: my-cookie",
+        "session_timeout: 3600s",
+        "on_unauthenticated_request: deny",
+        "authentication_request_extra_params: { lang: de }",
+        "authorization_endpoint: \"https://i.example/a\"",
+    ] {
+        assert!(imported.routes.contains(line), "{line} in:\n{}", imported.routes);
+    }
+    assert!(!imported.routes.contains("503") && texts(&imported, Kind::Dropped).is_empty());
+    let config = parse_portable(&imported.routes, "routes.yaml").expect("a good file").config;
+    assert!(
+        config
+            .listeners
+            .iter()
+            .flat_map(|l| &l.rules)
+            .all(crate::config::model::Rule::is_protected)
+    );
+}
+
+#[test]
+fn transforms_are_carried_over() {
+    let mut shop = rule("a", "1", path("/dp/*"), json!([forward("orders")]));
+    shop["Transforms"] = json!([
+        { "Type": "host-header-rewrite", "HostHeaderRewriteConfig": { "Rewrites": [
+            { "Regex": "^a\\.(.*)$", "Replace": "b.$1" }] } },
+        { "Type": "url-rewrite", "UrlRewriteConfig": { "Rewrites": [
+            { "Regex": "^/dp/(.*)$", "Replace": "/p?id=$1" }] } },
+    ]);
+    let imported = import_rules(&[shop]);
+    assert!(texts(&imported, Kind::Dropped).is_empty());
+    let config = parse_portable(&imported.routes, "routes.yaml").expect("a good file").config;
+    let transforms = &config.listeners[0].rules[0].transforms;
+    let shown =
+        |rewrite: &Option<crate::config::model::Rewrite>| rewrite.as_ref().unwrap().to_string();
+    assert_eq!(shown(&transforms.host), r"^a\.(.*)$ -> b.$1");
+    assert_eq!(shown(&transforms.url), "^/dp/(.*)$ -> /p?id=$1");
+}
+
+#[test]
 fn an_action_that_is_not_known_is_answered_503() {
     let actions = json!([{ "Type": "teleport", "TeleportConfig": {} }]);
     let imported = import_rules(&[rule("a", "1", path("/x"), actions)]);

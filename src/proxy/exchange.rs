@@ -40,7 +40,7 @@ pub(super) fn describe<'a>(
             answer.map_or(0, |answer| 17 + size(&answer.headers)),
         ),
         redirect_url,
-        actions: [before(context, begun, reason), routing(context, reason)],
+        actions: [before(context, begun, reason), rewrite(context), routing(context, reason)],
         cipher: facts.tls.as_ref().map_or("", |tls| tls.openssl_cipher),
     })
 }
@@ -91,6 +91,12 @@ fn before(context: &Context, begun: &Begun, reason: Reason) -> &'static str {
         Some(rule) if rule.validation.is_some() => "jwt-validation",
         _ => "",
     }
+}
+
+/// A transform that was tried.
+fn rewrite(context: &Context) -> &'static str {
+    let decision = context.decision.as_ref();
+    if decision.is_some_and(|decision| decision.transformed.is_some()) { "rewrite" } else { "" }
 }
 
 /// The routing action: a request that a target was asked for was forwarded, whatever came of it.

@@ -102,10 +102,14 @@ impl Gateway {
         for name in snapshot.owned.found_in(&request.headers) {
             request.remove_header(&name);
         }
-        if let Some(target) = &decision.target {
+        let transformed = decision.transformed.as_ref().map(|made| &made.0);
+        let new_target = transformed.and_then(|made| made.target.as_ref());
+        if let Some(target) = new_target.or(decision.target.as_ref()) {
             request.set_raw_path(target.as_bytes())?;
         }
-        if !listener.preserves_host
+        if let Some(host) = transformed.and_then(|made| made.authority.as_ref()) {
+            request.insert_header(HOST, host.as_ref())?;
+        } else if !listener.preserves_host
             && let Some(authority) = &decision.authority
             && only(&request.headers, &HOST).is_none_or(|host| host != authority.as_ref())
         {

@@ -123,6 +123,14 @@ impl Gateway {
         record.tls = facts
             .and_then(|facts| facts.tls.as_ref())
             .map(|tls| Tls { version: tls.version, cipher: tls.cipher });
+        if let Some((made, status)) = decision.and_then(|d| d.transformed.as_deref()) {
+            record.transformed_host = made.authority.as_deref().unwrap_or_default();
+            let target = made.target.as_deref().unwrap_or_default();
+            let shows_query = snapshot.config.access_log.query;
+            let path = target.split_once('?').map_or(target, |(path, _)| path);
+            record.transformed_uri = if shows_query { target } else { path };
+            record.transform_status = status;
+        }
         if let Some(decision) = decision {
             if let Some(rule) = listener.and_then(|l| l.rules.get(decision.rule?)) {
                 record.rule = &rule.name;

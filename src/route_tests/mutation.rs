@@ -8,7 +8,7 @@ use super::{Suite, Wallet, notices};
 use crate::config::diagnostics::Span;
 use crate::config::model::{
     Action, Conditions, Config, Demand, Forward, GroupIndex, JwtValidation, Listener, PoolIndex,
-    Profile, Rule, TokenUse, WeightedGroup,
+    Profile, Rule, TokenUse, Transforms, WeightedGroup,
 };
 use crate::engine::Moment;
 use crate::explain::SignerError;
@@ -51,6 +51,7 @@ enum Change {
     DropSources,
     DropHeader(usize),
     DropQuery(usize),
+    DropTransforms,
     Remove,
     /// Behind the rule at this position.
     MoveBehind(usize),
@@ -128,6 +129,7 @@ fn changes(rule: &Rule, position: usize, table: &RuleTable, config: &Config) -> 
     for query in 0..conditions.query_string.len() {
         on(Change::DropQuery(query), true);
     }
+    on(Change::DropTransforms, rule.transforms != Transforms::default());
     on(Change::Remove, position < table.len());
     let next = (position + 1..table.len()).find(|&other| table.overlap(position, other));
     if let Some(next) = next {
@@ -186,6 +188,7 @@ fn apply_to_rule(change: Change, rule: &mut Rule) {
         Change::DropSources => conditions.source_ip.clear(),
         Change::DropHeader(header) => drop(conditions.http_header.remove(header)),
         Change::DropQuery(query) => drop(conditions.query_string.remove(query)),
+        Change::DropTransforms => rule.transforms = Transforms::default(),
         Change::ForwardTo(group) => {
             let groups = vec![WeightedGroup { group, weight: 1 }];
             rule.action = Action::Forward(Forward { groups, stickiness: None });
@@ -255,6 +258,7 @@ fn tell(change: Change, rule: &Rule, listener: &Listener, config: &Config) -> St
             format!("did not look at header {}", header(position).unwrap_or_default())
         }
         Change::DropQuery(_) => "did not look at the query".to_owned(),
+        Change::DropTransforms => "rewrote nothing".to_owned(),
         Change::Remove => "were not there".to_owned(),
         Change::MoveBehind(other) => format!("stood behind `{}`", name(other)),
         Change::ForwardTo(group) => {

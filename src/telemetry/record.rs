@@ -4,6 +4,7 @@
 //! OpenTelemetry's spirit and are documented in the operations guide. Never in it: tokens, cookies,
 //! header values other than `User-Agent`, and the subject in clear.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -57,6 +58,12 @@ pub struct Record<'a> {
     pub classification: &'static str,
     /// Why it has that class.
     pub classification_reason: &'static str,
+    /// What a transform made of the host; empty when there is none or nothing changed.
+    pub transformed_host: &'a str,
+    /// What it made of the path; with the query only when the file asks for queries.
+    pub transformed_uri: &'a str,
+    /// ALB's `request_transform_status`; empty without a transform.
+    pub transform_status: &'static str,
     /// The routing action: `forward`, `redirect`, `fixed_response`; empty when none was taken.
     pub action: &'static str,
     /// Who was let in, or was refused after proving who they are.
@@ -146,6 +153,9 @@ impl<'a> Record<'a> {
             error_reason: "",
             classification: "",
             classification_reason: "",
+            transformed_host: "",
+            transformed_uri: "",
+            transform_status: "",
             action: "",
             identity: None,
             target_group: "",
@@ -157,6 +167,16 @@ impl<'a> Record<'a> {
             user_agent: b"",
             tls: None,
             exchange: None,
+        }
+    }
+
+    /// The transformed path and query, without secrets.
+    fn shown_transformed_uri(&self) -> Cow<'_, [u8]> {
+        match self.transformed_uri.split_once('?') {
+            Some((path, query)) => {
+                [path.as_bytes(), b"?", &query::redacted(query.as_bytes())].concat().into()
+            }
+            None => self.transformed_uri.as_bytes().into(),
         }
     }
 
@@ -182,6 +202,9 @@ impl<'a> Record<'a> {
         constant(out, b",\"error_reason\":\"", self.error_reason);
         constant(out, b",\"classification\":\"", self.classification);
         constant(out, b",\"classification_reason\":\"", self.classification_reason);
+        text(out, b",\"transformed_host\":\"", self.transformed_host.as_bytes());
+        text(out, b",\"transformed_uri\":\"", &self.shown_transformed_uri());
+        constant(out, b",\"transform_status\":\"", self.transform_status);
         self.write_identity(out);
         self.write_target(out);
         self.timings.write(out);

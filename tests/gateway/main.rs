@@ -59,5 +59,6 @@ mod targets;
 mod token_cache;
 mod tokens;
 mod tracing;
+mod transforms;
 mod trust_stores;
 mod upgrade;

@@ -4,7 +4,8 @@ import importlib
 import sys
 import time
 
-ALL = ["differential", "issuers", "files", "metrics", "clients", "mutual_tls", "smuggling", "imports"]
+ALL = ["differential", "issuers", "files", "metrics", "clients", "mutual_tls", "smuggling", "imports",
+       "sign_in"]
 
 
 def main(names):

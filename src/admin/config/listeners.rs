@@ -9,7 +9,7 @@ use crate::config::model::{
     Action, CertificateFiles, ClientHeader, Conditions, ErrorPage, ErrorPages, FixedResponse,
     Forward, HeaderCondition, Listener, ListenerTls, Located, MutualAuthentication, MutualMode,
     PageFor, PathPolicy, ProxyProtocol, QueryParameter, Redirect, Regex, RequestHeaders,
-    ResponseHeaders, Rule, ServerHeader, TlsHeaders, TrustStore, WeightedGroup,
+    ResponseHeaders, Rule, ServerHeader, TlsHeaders, Transforms, TrustStore, WeightedGroup,
 };
 use crate::http::TrustedProxies;
 use crate::http::forwarded::ForwardedFor;
@@ -186,6 +186,7 @@ fn rule(rule: &Rule, names: &Names<'_>) -> Value {
         conditions,
         authentication,
         sign_in,
+        transforms,
         public,
         action,
         claim_headers: headers,
@@ -197,12 +198,21 @@ fn rule(rule: &Rule, names: &Names<'_>) -> Value {
         "conditions": self::conditions(conditions),
         "jwt_validation": authentication.as_ref().map(|jwt| jwt_validation(jwt, names)),
         "authenticate": sign_in.as_ref().map(|sign_in| authenticate(sign_in, names)),
+        "transforms": self::transforms(transforms),
         "public": public,
         "claim_headers": claim_headers(headers),
     });
     let (kind, action) = self::action(action, names);
     value[kind] = action;
     value
+}
+
+fn transforms(transforms: &Transforms) -> Value {
+    let Transforms { host, url } = transforms;
+    json!({
+        "host_header_rewrite": host.as_ref().map(ToString::to_string),
+        "url_rewrite": url.as_ref().map(ToString::to_string),
+    })
 }
 
 fn conditions(conditions: &Conditions) -> Value {

@@ -145,6 +145,7 @@ fn rule(name: &str, action: Action) -> Rule {
             forward_authorization: false,
         }),
         sign_in: None,
+        transforms: crate::config::model::Transforms::default(),
         public: false,
         action,
         claim_headers: claim_header_list().into(),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Authenticate, ClaimValue, GroupStickiness, SignOut};
+use super::{Authenticate, ClaimValue, GroupStickiness, SignOut, Transforms};
 use crate::config::field::{Field, List, Table};
 
 /// Conditions, at most one pre-routing action (`jwt_validation`, `authenticate_cognito` or
@@ -31,6 +31,8 @@ pub(in crate::config) struct Rule {
     pub(in crate::config) authenticate_cognito: Field<Box<Authenticate>>,
     /// The same at any other OpenID Connect issuer.
     pub(in crate::config) authenticate_oidc: Field<Box<Authenticate>>,
+    /// What of the request changes on its way to a target: host, path, query.
+    pub(in crate::config) transforms: Field<Box<Transforms>>,
     /// `true` says that forwarding without authentication is meant.
     pub(in crate::config) public: Field<bool>,
     /// To a target group, or to several by weight.

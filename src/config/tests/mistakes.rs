@@ -147,7 +147,12 @@ fn mistakes_of_rules() {
         ("public: true, conditions: { http_request_method: [get] }", "invalid-pattern"),
         ("public: true, conditions: { http_header: { a: b } }", "wrong-type"),
         ("public: true, conditions: { pathPattern: [/a], path_pattern: [/a] }", "unknown-key"),
-        ("public: true, transforms: []", "not-yet-supported"),
+        ("public: true, transforms: []", "wrong-type"),
+        ("public: true, transforms: {}", "missing-key"),
+        ("public: true, transforms: { url_rewrite: { regex: a } }", "missing-key"),
+        ("public: true, transforms: { url_rewrite: { regex: (, replace: b } }", "invalid-regex"),
+        ("public: true, transforms: { url_rewrite: { regex: a, replace: $1 } }", "invalid-regex"),
+        ("public: true, url_rewrite: { regex: a, replace: b }", "not-yet-supported"),
         ("public: true, priority: 0", "out-of-range"),
         ("public: true, priority: 50001", "out-of-range"),
         ("public: true, priority: 010", "invalid-value"),
@@ -299,6 +304,10 @@ fn mistakes_of_the_file_and_its_parts() {
         ("listeners: { a: { address: 127.0.0.1:80, max_connections: 0 } }", "out-of-range"),
         ("listeners: { a: { address: 127.0.0.1:80, max_request_body: 1GB } }", "invalid-value"),
         ("listeners: { a: { address: 127.0.0.1:80, default_action: {} } }", "missing-action"),
+        (
+            "listeners: { a: { address: 127.0.0.1:80, default_action: { fixed_response: { status_code: 404 }, transforms: {} } } }",
+            "not-yet-supported",
+        ),
         ("listeners: { a: { address: 127.0.0.1:80, rules: {} } }", "wrong-type"),
         (
             "development_user_pool: { address: 0.0.0.0:1, user_pool_id: us-east-1_A }",
@@ -517,7 +526,7 @@ fn long_lists_of_doubles_end() {
 fn a_file_of_a_later_version_is_told_what_is_not_there_yet() {
     let text = super::GOOD.replace(
         "        jwt_validation: { user_pools: [main] }\n        forward: orders\n",
-        "        transforms: []\n        api: shop\n",
+        "        rate_limit: 5\n        api: shop\n",
     );
     expect(&text, &[("not-yet-supported", 11), ("not-yet-supported", 12)]);
 }

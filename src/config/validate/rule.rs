@@ -7,7 +7,7 @@ use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::{Field, List, Spanned};
 use crate::config::model::{
     Action, AdditionalClaim, ClaimFormat, Conditions, Demand, FixedResponse, IdentitySource,
-    JwtValidation, Located, Name, PoolIndex, Profile, Rule, TokenUse,
+    JwtValidation, Located, Name, PoolIndex, Profile, Rule, TokenUse, Transforms,
 };
 use crate::config::raw;
 
@@ -30,6 +30,7 @@ pub(super) fn not_found(span: Span, scene: &Scene<'_>) -> Rule {
         conditions: Conditions::default(),
         authentication: None,
         sign_in: None,
+        transforms: Transforms::default(),
         public: false,
         action: Action::FixedResponse(FixedResponse {
             status_code: 404,
@@ -66,6 +67,7 @@ impl Judge<'_> {
                 "give the listener `tls`, or say `plaintext: accepted` if something in front of it does TLS",
             ));
         }
+        let transforms = self.transforms(raw);
         let public = self.public(raw);
         let action = self.action((span, mapping), raw, place, scene);
         let misspelt = self.misspelt.has_any(
@@ -95,6 +97,7 @@ impl Judge<'_> {
             conditions,
             authentication,
             sign_in,
+            transforms,
             public,
             action: action?,
             claim_headers,

@@ -8,33 +8,45 @@ use super::name::slug;
 use super::{Import, Pool, cognito_pool};
 
 impl Import<'_> {
-    /// Writes what comes of a request, in AWS's order.
-    pub(super) fn write_actions(&mut self, file: &mut Writer, actions: &[Value], place: &str) {
+    /// Writes what comes of a request, in AWS's order. Says whether it is forwarded.
+    pub(super) fn write_actions(
+        &mut self,
+        file: &mut Writer,
+        actions: &[Value],
+        place: &str,
+    ) -> bool {
         let mut actions: Vec<Object<'_>> =
             actions.iter().filter_map(|action| Object::new(action, place)).collect();
         actions.sort_by_key(|action| action.number("Order").unwrap_or(u64::MAX));
-        let is_authenticated = actions.iter().any(|action| is_sign_in(action));
-        let verifies = actions.iter().any(|action| action.text("Type") == Some("jwt-validation"));
+        let is_guarded = actions
+            .iter()
+            .any(|action| is_sign_in(action) || action.text("Type") == Some("jwt-validation"));
+        let (mut is_lost, mut is_forwarded) = (false, false);
         for action in actions {
             action.ignore(&["Order"]);
             match action.text("Type").unwrap_or_default() {
                 kind if is_sign_in(&action) => {
-                    let text = format!(
-                        "`{kind}`: signing in is not carried over yet; the rule answers 503"
-                    );
-                    self.note(Kind::Dropped, place, text);
-                    ignore_all(&action);
-                    file.comment(&format!("{kind}: see the report"));
-                    file.raw("fixed_response", "{ status_code: 503 }");
+                    if !self.write_sign_in(file, &action) {
+                        let text = format!(
+                            "`{kind}`: not all that is needed is there, or the issuer has another \
+                             client already; the rule answers 503"
+                        );
+                        self.note(Kind::Dropped, place, text);
+                        ignore_all(&action);
+                        file.comment(&format!("{kind}: see the report"));
+                        file.raw("fixed_response", "{ status_code: 503 }");
+                        is_lost = true;
+                    }
                 }
                 "jwt-validation" => self.write_jwt_validation(file, &action),
                 // Nobody may come past a sign-in that is not there.
-                _ if is_authenticated => ignore_all(&action),
+                _ if is_lost => ignore_all(&action),
                 "forward" => {
-                    if !verifies {
+                    if !is_guarded {
                         file.raw("public", "true");
                     }
                     self.write_forward(file, &action);
+                    is_forwarded = true;
                 }
                 "redirect" => write_redirect(file, &action, &mut self.notes),
                 "fixed-response" => write_fixed_response(file, &action, &mut self.notes),
@@ -47,6 +59,43 @@ impl Import<'_> {
             }
             action.finish(&mut self.notes);
         }
+        is_forwarded
+    }
+
+    /// Writes what of a request changes on its way.
+    pub(super) fn write_transforms(
+        &mut self,
+        file: &mut Writer,
+        transforms: &[Value],
+        place: &str,
+    ) {
+        let transforms: Vec<Object<'_>> =
+            transforms.iter().filter_map(|one| Object::new(one, place)).collect();
+        if transforms.is_empty() {
+            return;
+        }
+        file.under("transforms", |file| {
+            for transform in transforms {
+                let (key, config) = match transform.text("Type") {
+                    Some("host-header-rewrite") => {
+                        ("host_header_rewrite", transform.object("HostHeaderRewriteConfig"))
+                    }
+                    _ => ("url_rewrite", transform.object("UrlRewriteConfig")),
+                };
+                let rewrites = config.as_ref().map(|config| config.list("Rewrites"));
+                for rewrite in rewrites.into_iter().flatten().take(1) {
+                    let Some(rewrite) = Object::new(rewrite, place) else { continue };
+                    let text = |key| scalar(rewrite.text(key).unwrap_or_default());
+                    let (regex, replace) = (text("Regex"), text("Replace"));
+                    file.raw(key, &format!("{{ regex: {regex}, replace: {replace} }}"));
+                    rewrite.finish(&mut self.notes);
+                }
+                if let Some(config) = config {
+                    config.finish(&mut self.notes);
+                }
+                transform.finish(&mut self.notes);
+            }
+        });
     }
 
     fn write_jwt_validation(&mut self, file: &mut Writer, action: &Object<'_>) {
@@ -71,7 +120,7 @@ impl Import<'_> {
             }
             claim.finish(&mut self.notes);
         }
-        let pool = Pool { issuer, jwks_uri, audiences };
+        let pool = Pool { issuer, jwks_uri, audiences, verifies: true, sign_in: None };
         let name = self.pool_name(&pool);
         file.under("jwt_validation", |file| {
             file.list("user_pools", [&*name]);
@@ -86,8 +135,19 @@ impl Import<'_> {
     }
 
     /// The name of a pool like this one, which is made where there is none.
-    fn pool_name(&mut self, pool: &Pool) -> String {
-        if let Some((name, _)) = self.pools.iter().find(|(_, known)| *known == pool) {
+    pub(super) fn pool_name(&mut self, pool: &Pool) -> String {
+        // One that people sign in at may be the same but for that.
+        let is_same = |known: &Pool| {
+            known.issuer == pool.issuer
+                && (!known.verifies || known.audiences == pool.audiences)
+                && (known.jwks_uri.is_none() || known.jwks_uri == pool.jwks_uri)
+        };
+        if let Some((name, known)) = self.pools.iter_mut().find(|(_, known)| is_same(known)) {
+            if !known.verifies {
+                known.audiences.clone_from(&pool.audiences);
+                known.jwks_uri.clone_from(&pool.jwks_uri);
+                known.verifies = pool.verifies;
+            }
             return name.clone();
         }
         let base = match cognito_pool(&pool.issuer) {

@@ -133,7 +133,8 @@ impl Import<'_> {
         }
         file.under(&name, |file| {
             file.line("address", &format!("0.0.0.0:{port}"));
-            if protocol == "HTTPS" {
+            self.is_https = protocol == "HTTPS";
+            if self.is_https {
                 self.write_tls(file, &listener, &place);
             } else {
                 listener.ignore(&["SslPolicy", "Certificates", "MutualAuthentication"]);
@@ -269,7 +270,9 @@ impl Import<'_> {
         let stated = listener.list("DefaultActions");
         let actions = actions.unwrap_or(stated);
         if !actions.is_empty() {
-            file.under("default_action", |file| self.write_actions(file, actions, &place));
+            file.under("default_action", |file| {
+                self.write_actions(file, actions, &place);
+            });
         }
     }
 
@@ -287,20 +290,17 @@ impl Import<'_> {
             .filter_map(|value| Object::new(value, &*place))
             .collect();
         let actions = rule.list("Actions");
-        if !rule.list("Transforms").is_empty() {
-            self.note(
-                Kind::Changed,
-                &place,
-                "its transforms are not carried over: targets get host and path as they came",
-            );
-        }
+        let transforms = rule.list("Transforms");
         let name = unique(&rule_name(&conditions, priority), names);
         let Some(conditions) = self.conditions(conditions, &place) else { return };
         file.item(|file| {
             file.line("name", &name);
             file.raw("priority", &priority.to_string());
             conditions.write(file);
-            self.write_actions(file, actions, &place);
+            let is_forwarded = self.write_actions(file, actions, &place);
+            if is_forwarded {
+                self.write_transforms(file, transforms, &place);
+            }
         });
     }
 }

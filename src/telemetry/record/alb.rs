@@ -39,8 +39,9 @@ pub struct Exchange<'a> {
     pub heads: (u64, u64),
     /// `Location` of a redirect action; empty otherwise.
     pub redirect_url: &'a [u8],
-    /// What ran before the routing action, and that action, as ALB calls them; empty for none.
-    pub actions: [&'static str; 2],
+    /// What ran before the routing action, a rewrite, and that action, as ALB calls them; empty for
+    /// none.
+    pub actions: [&'static str; 3],
     /// The cipher suite as OpenSSL spells it; empty on a plain connection.
     pub cipher: &'a str,
 }
@@ -78,9 +79,8 @@ impl Record<'_> {
             None => line.word(b""),
         }
         line.moment(self.start, Duration::ZERO);
-        let [before, routing] = exchange.actions.map(str::as_bytes);
-        let comma: &[u8] = if before.is_empty() || routing.is_empty() { b"" } else { b"," };
-        line.quoted(&[before, comma, routing], LONGEST);
+        let actions: Vec<&str> = exchange.actions.into_iter().filter(|a| !a.is_empty()).collect();
+        line.quoted(&[actions.join(",").as_bytes()], LONGEST);
         line.quoted(&[exchange.redirect_url], LONGEST);
         line.quoted(&[self.error_reason.as_bytes()], LONGEST);
         line.quoted_socket(self.target);
@@ -93,9 +93,9 @@ impl Record<'_> {
         line.quoted(&[self.classification.as_bytes()], LONGEST);
         line.quoted(&[self.classification_reason.as_bytes()], LONGEST);
         line.word(self.conn_trace_id.as_bytes());
-        line.quoted(&[], LONGEST);
-        line.quoted(&[], LONGEST);
-        line.quoted(&[], LONGEST);
+        line.quoted(&[self.transformed_host.as_bytes()], LONGEST);
+        line.quoted(&[&self.shown_transformed_uri()], LONGEST);
+        line.quoted(&[self.transform_status.as_bytes()], LONGEST);
         line.out.push(b' ');
         push_address(line.out, exchange.local.ip());
         line.out.push(b'\n');

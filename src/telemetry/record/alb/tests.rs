@@ -38,7 +38,7 @@ fn exchange() -> Exchange<'static> {
         target_status: Some(200),
         heads: (34, 309),
         redirect_url: b"",
-        actions: ["jwt-validation", "forward"],
+        actions: ["jwt-validation", "", "forward"],
         cipher: "",
     }
 }
@@ -79,7 +79,7 @@ fn a_refused_request_over_tls_has_dashes_where_nothing_is_known() {
         cipher: "ECDHE-RSA-AES128-GCM-SHA256",
         server_name: "api.example.com",
         target_status: None,
-        actions: ["jwt-validation", ""],
+        actions: ["jwt-validation", "", ""],
         priority: Some(0),
         ..exchange()
     };
@@ -90,7 +90,7 @@ fn a_refused_request_over_tls_has_dashes_where_nothing_is_known() {
 fn a_redirect_has_its_location() {
     let exchange = Exchange {
         redirect_url: b"https://example.com:443/a",
-        actions: ["", "redirect"],
+        actions: ["", "", "redirect"],
         ..exchange()
     };
     let fields = fields(&line(&record(), &exchange));
