@@ -10,6 +10,7 @@ mod json;
 pub mod paint;
 pub mod question;
 mod rules;
+mod session;
 mod signer;
 mod text;
 mod token;
@@ -25,7 +26,7 @@ pub use self::signer::{Signer, SignerError};
 pub use self::text::render;
 pub use self::token::{Check, State};
 
-use ::http::header::HOST;
+use ::http::header::{COOKIE, HOST};
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::answer::Answer;
@@ -34,7 +35,10 @@ use crate::config::model::{GroupIndex, JwtValidation, Name};
 use crate::engine::{self, Decision, Moment, Reason, Step, Witness};
 use crate::http::{Authority, Malformed, Target};
 use crate::routing::{Facts, Particulars, Selection};
+use crate::sign_in::SignIn;
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
+
+const OIDC_IDENTITY: HeaderName = HeaderName::from_static("x-amzn-oidc-identity");
 
 /// One request explained.
 #[derive(Debug)]
@@ -106,12 +110,15 @@ pub struct Forwarding {
     pub is_rewritten: bool,
     /// Headers of the client's that are removed, since only the gateway may set them.
     pub removed: Vec<HeaderName>,
-    /// All headers, but those that tell how the request came (`x-forwarded-*` and their kin).
+    /// All headers, but those that tell how the request came (`x-forwarded-*` and their kin), and
+    /// without cookies on a listener where browsers sign in.
     pub headers: HeaderMap,
     /// Headers that are set from the verified identity.
     pub set: Vec<(HeaderName, HeaderValue)>,
     /// The header that held the token, where the rule keeps it from the target.
     pub withheld: Option<HeaderName>,
+    /// Whether the headers that tell of a session are added (`x-amzn-oidc-*`).
+    pub in_session: bool,
     /// Whether a signed `x-portcullis-identity` is added.
     pub is_vouched_for: bool,
 }
@@ -186,10 +193,29 @@ pub fn ask_as(
     asked: &mut Asked,
     moment: Moment,
 ) -> Result<(), IdentityError> {
+    if let Some(sign_in) = signs_in(identity, snapshot, asked, moment) {
+        let cookies = session::cookies(identity, sign_in, snapshot, signer, moment)?;
+        session::show(&cookies, &mut asked.headers);
+        return Ok(());
+    }
     let wanted = demanded(snapshot, asked, moment);
     let token = identity.token(&snapshot.config, signer, wanted, moment.wall)?;
     asked.present(&token, wanted);
     Ok(())
+}
+
+/// Where this caller shows a session and no token.
+#[must_use]
+pub fn signs_in<'s>(
+    identity: &Identity,
+    snapshot: &'s Snapshot,
+    asked: &Asked,
+    moment: Moment,
+) -> Option<&'s SignIn> {
+    let rule = engine::decide(snapshot, &asked.request(snapshot), moment).rule?;
+    let rule = snapshot.listeners.get(asked.listener)?.rules.get(rule)?;
+    let takes_tokens = rule.validation.is_some();
+    rule.sign_in.as_deref().filter(|_| identity.in_session || !takes_tokens)
 }
 
 /// Has somebody ask who holds a token.
@@ -306,6 +332,17 @@ fn outcome(
         headers.insert(HOST, host);
     }
     headers.extend(set.iter().cloned());
+    if let Some(session) = &decision.session {
+        headers.insert(OIDC_IDENTITY, session.open.subject.clone());
+    }
+    // Whose cookies go on is told by the rule; those of sessions mostly do not.
+    let keeps_cookies = snapshot
+        .listeners
+        .get(asked.listener)
+        .is_some_and(|listener| !listener.session_cookies.is_empty());
+    if keeps_cookies {
+        headers.remove(COOKIE);
+    }
     Outcome::Forward(Forwarding {
         groups,
         target,
@@ -315,6 +352,7 @@ fn outcome(
         headers,
         set,
         withheld,
+        in_session: decision.session.is_some(),
         is_vouched_for: group.is_some_and(|group| group.identity_assertion),
     })
 }

@@ -46,6 +46,9 @@ pub struct ExplainArgs {
     /// The user pool that vouches for --claims; the first that the rule accepts if not said
     #[arg(long, value_name = "NAME", requires = "claims")]
     user_pool: Option<String>,
+    /// The caller of --claims is a browser that has signed in, also where a rule takes tokens too
+    #[arg(long, requires = "claims")]
+    session: bool,
     /// A real token: a file that holds it, or `-` for standard input
     #[arg(long, value_name = "FILE|-")]
     token: Option<PathBuf>,
@@ -102,8 +105,11 @@ pub fn run(
     let moment = now();
     let misuse = |why: explain::IdentityError| Failure::Usage(why.to_string());
     if let Some(claims) = &args.claims {
-        let identity =
-            Identity { user_pool: args.user_pool.clone(), ..Identity::of(read_claims(claims)?) };
+        let identity = Identity {
+            user_pool: args.user_pool.clone(),
+            in_session: args.session,
+            ..Identity::of(read_claims(claims)?)
+        };
         let signer = signer(&snapshot, moment)?;
         explain::ask_as(&identity, &snapshot, &signer, &mut asked, moment).map_err(misuse)?;
     } else if let Some(path) = &args.token {

@@ -88,6 +88,8 @@ pub struct Caller {
     pub expires_in: Option<i64>,
     /// Whether nobody signed it.
     pub is_forged: bool,
+    /// Whether it is a browser that has signed in.
+    pub in_session: bool,
 }
 
 /// What must become of a request; at least one of these is said. Texts may hold `*`.

@@ -20,6 +20,8 @@ pub struct Identity {
     pub expires_in: Option<i64>,
     /// Signed by somebody whom the pool does not know.
     pub is_forged: bool,
+    /// A browser that has signed in, also where the rule takes tokens too.
+    pub in_session: bool,
 }
 
 /// Why there is no token for a caller.
@@ -31,6 +33,9 @@ pub enum IdentityError {
     /// The file has no pool at all.
     #[error("the file has no user pool, so nobody can vouch for a caller")]
     NoPool,
+    /// No session can be made for a caller.
+    #[error("nobody can be signed in like that: {0}")]
+    NoSession(&'static str),
     /// See [`SignerError`].
     #[error(transparent)]
     Signer(#[from] SignerError),
@@ -57,7 +62,8 @@ impl Identity {
         now: UnixMillis,
     ) -> Result<String, IdentityError> {
         let pool = self.pool(config, wanted)?;
-        let claims = self.filled_in(pool, wanted.map(|wanted| wanted.token_use), now);
+        let token_use = wanted.map_or(TokenUse::Access, |wanted| wanted.token_use);
+        let claims = self.filled_in(pool, token_use, now);
         let token = signer.sign(pool, &claims)?;
         Ok(if self.is_forged { forged(&token) } else { token })
     }
@@ -81,10 +87,11 @@ impl Identity {
         by_issuer.or_else(by_rule).or(config.user_pools.first()).ok_or(IdentityError::NoPool)
     }
 
-    fn filled_in(
+    /// The claims, with what every token of the pool has.
+    pub(super) fn filled_in(
         &self,
         pool: &UserPool,
-        wanted: Option<TokenUse>,
+        wanted: TokenUse,
         now: UnixMillis,
     ) -> Map<String, Value> {
         let seconds = i64::try_from(now.seconds()).unwrap_or(i64::MAX);
@@ -104,7 +111,7 @@ impl Identity {
             "jti": "throw-away",
         });
         let said = self.claims.get("token_use").and_then(Value::as_str);
-        let is_id = said.map_or(wanted == Some(TokenUse::Id), |said| said == "id");
+        let is_id = said.map_or(wanted == TokenUse::Id, |said| said == "id");
         let by_profile = match pool.profile {
             Profile::Cognito if is_id => json!({ "token_use": "id", "aud": client }),
             Profile::Cognito if pool.require_resource_audience => {

@@ -81,6 +81,7 @@ fn forward(forwarding: &Forwarding) -> Value {
         "headers_set": headers(set),
         "headers_removed": forwarding.removed.iter().map(names).collect::<Vec<_>>(),
         "token_withheld": forwarding.withheld.is_some(),
+        "in_session": forwarding.in_session,
         "identity_assertion": forwarding.is_vouched_for,
     })
 }

@@ -170,6 +170,7 @@ fn lacking(defects: &[Stage]) -> Identity {
         claims: claims.as_object().unwrap().clone(),
         expires_in: lacks(Stage::Time).then_some(-5),
         is_forged: lacks(Stage::Signature),
+        in_session: false,
     }
 }
 

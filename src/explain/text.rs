@@ -8,6 +8,7 @@ use super::paint::Ink;
 use super::{Check, Explanation, Forwarding, Missed, Outcome, RuleStep, State, Verdict};
 use crate::answer::Answer;
 use crate::engine::Reason;
+use crate::sign_in::Outcome::{Begun, Failed, ScriptRefused, SessionMissing};
 
 /// More rules than this are not all shown: those next to the one that matters are.
 const MOST_RULES: usize = 40;
@@ -136,8 +137,17 @@ impl Page {
     fn outcome(&mut self, explanation: &Explanation) {
         self.head("outcome");
         let mut reason = explanation.reason.as_str().to_owned();
-        if let Reason::Refused(refusal) = explanation.reason {
-            let _ = write!(reason, ": {refusal}");
+        match explanation.reason {
+            Reason::Refused(refusal) => {
+                let _ = write!(reason, ": {refusal}");
+            }
+            Reason::SignIn(Failed(failure)) => {
+                let _ = write!(reason, ": {failure}");
+            }
+            Reason::SignIn(Begun | SessionMissing | ScriptRefused) => {
+                reason.push_str(": there is no good session");
+            }
+            _ => {}
         }
         if !explanation.error_reason.is_empty() {
             let _ = write!(reason, " (ALB: {})", explanation.error_reason);
@@ -172,6 +182,9 @@ impl Page {
         }
         for (name, value) in &forwarding.set {
             self.line(&format!("    {name}: {}", text_of(value)));
+        }
+        if forwarding.in_session {
+            self.line("    x-amzn-oidc-accesstoken, -identity, -data: (of the session)");
         }
         if forwarding.is_vouched_for {
             self.line("    x-portcullis-identity: (signed for each request)");

@@ -7,8 +7,8 @@
 use super::{Suite, Wallet, notices};
 use crate::config::diagnostics::Span;
 use crate::config::model::{
-    Action, Conditions, Config, Demand, Forward, GroupIndex, JwtValidation, Listener, PoolIndex,
-    Profile, Rule, TokenUse, Transforms, WeightedGroup,
+    Action, Conditions, Config, Demand, Forward, GroupIndex, JwtValidation, Listener,
+    OnUnauthenticatedRequest, PoolIndex, Profile, Rule, TokenUse, Transforms, WeightedGroup,
 };
 use crate::engine::Moment;
 use crate::explain::SignerError;
@@ -38,6 +38,8 @@ pub struct Mutant {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     Unprotect,
+    /// Whoever has no session goes on without.
+    AllowVisitors,
     DropScopes,
     DropGroups,
     AnyScope,
@@ -104,6 +106,7 @@ fn changes(rule: &Rule, position: usize, table: &RuleTable, config: &Config) -> 
         }
     };
     on(Change::Unprotect, rule.authenticates());
+    on(Change::AllowVisitors, rule.sign_in.is_some() && rule.is_protected());
     if let Some(wanted) = &rule.authentication {
         on(Change::DropScopes, wanted.scopes.is_some());
         on(Change::AnyScope, is_all_of_several(wanted.scopes.as_ref()));
@@ -176,6 +179,11 @@ fn apply_to_rule(change: Change, rule: &mut Rule) {
             rule.sign_in = None;
             rule.public = true;
         }
+        Change::AllowVisitors => {
+            if let Some(sign_in) = &mut rule.sign_in {
+                sign_in.on_unauthenticated_request = OnUnauthenticatedRequest::Allow;
+            }
+        }
         Change::DropHosts => {
             conditions.host_header.clear();
             conditions.host_regex.clear();
@@ -243,6 +251,7 @@ fn tell(change: Change, rule: &Rule, listener: &Listener, config: &Config) -> St
     };
     let what = match change {
         Change::Unprotect => "asked nobody who is calling".to_owned(),
+        Change::AllowVisitors => "let visitors in who have no session".to_owned(),
         Change::DropScopes => "demanded no scopes".to_owned(),
         Change::DropGroups => "demanded no groups".to_owned(),
         Change::AnyScope => "demanded any of its scopes instead of all".to_owned(),

@@ -173,3 +173,67 @@ fn no_reason_is_unknown_to_tests() {
     assert_eq!(unique.len(), labels.len());
     assert!(labels.contains(&"scope_missing") && labels.contains(&"path_above_root"));
 }
+
+const SIGN_IN: &str = r#"
+user_pools:
+  customers:
+    user_pool_id: eu-west-1_AbCdEfGhI
+    app_clients: [web]
+    domain: auth.example.com
+    client_id: web
+target_groups:
+  web: { targets: ["127.0.0.1:1"] }
+listeners:
+  public:
+    address: 127.0.0.1:0
+    rules:
+      - name: api
+        conditions: { path_pattern: [/api/*] }
+        jwt_validation: { user_pools: [customers] }
+        authenticate_cognito: { user_pool: customers, on_unauthenticated_request: deny }
+        forward: web
+      - name: app
+        conditions: { host_header: [app.example.com] }
+        authenticate_cognito: { user_pool: customers }
+        forward: web
+    default_action: { fixed_response: { status_code: 404 } }
+"#;
+
+const VISITS: &str = r#"
+identities:
+  alice: { claims: { sub: alice, "cognito:groups": [staff] } }
+  browser: { claims: { sub: alice }, session: true }
+tests:
+  - request: GET https://app.example.com/
+    headers: { accept: text/html, cookie: theme=dark }
+    cases:
+      - { expect: { status: 302, reason: sign_in_begun, location: "https://auth.example.com/oauth2/authorize?*" } }
+      - as: alice
+        expect:
+          target_group: web
+          headers: { x-auth-subject: alice, x-auth-groups: staff, x-amzn-oidc-identity: alice }
+          headers_absent: [cookie, authorization]
+      - { as: { claims: { sub: alice }, expires_in: -1s }, expect: { reason: sign_in_begun } }
+      - { as: { claims: { sub: alice }, expires_in: 1m }, expect: { forwarded: true } }
+      - { as: { claims: { sub: alice }, signature: forged }, expect: { reason: sign_in_begun } }
+  - request: GET https://app.example.com/api/x
+    cases:
+      - { expect: { status: 401, reason: session_missing } }
+      - { as: alice, expect: { target_group: web, headers_absent: [x-amzn-oidc-identity] } }
+      - { as: browser, expect: { target_group: web, headers: { x-amzn-oidc-identity: alice } } }
+      - { as: { claims: {}, expires_in: -1m }, expect: { reason: token_expired } }
+      - { as: { claims: {}, expires_in: -1m, session: true }, expect: { reason: sign_in_begun } }
+      - { as: { claims: { token_use: id }, session: true }, expect: { forwarded: true } }
+      - { as: { claims: { token_use: id } }, expect: { reason: token_use_wrong } }
+  - { request: GET https://other.example.com/, as: alice, expect: { status: 404 } }
+  - { request: GET https://other.example.com/api, as: alice, expect: { status: 404 } }
+  - { request: GET https://other.example.com/api/x, as: alice, expect: { rule: api, forwarded: true } }
+"#;
+
+#[test]
+fn a_browser_on_paper_has_a_real_session() {
+    let mut bench = Bench::new(SIGN_IN, VISITS);
+    let run = bench.run();
+    assert_eq!(run.failed(), 0, "{}", render_all(&run));
+    assert_eq!(bench.survivors(), Vec::<String>::new());
+}

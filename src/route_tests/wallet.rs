@@ -70,6 +70,9 @@ impl Wallet {
     ) -> Result<(), IdentityError> {
         let Some(number) = self.of_test.get(test).copied().flatten() else { return Ok(()) };
         let Some(caller) = self.callers.get(number) else { return Ok(()) };
+        if explain::signs_in(caller, snapshot, asked, moment).is_some() {
+            return explain::ask_as(caller, snapshot, &self.signer, asked, moment);
+        }
         let wanted = explain::demanded(snapshot, asked, moment);
         let config: &Config = &snapshot.config;
         let first = wanted.and_then(|wanted| wanted.pools.first()).map(|pool| pool.0);
@@ -91,5 +94,6 @@ fn identity(caller: &Caller) -> Identity {
         claims: caller.claims.clone(),
         expires_in: caller.expires_in,
         is_forged: caller.is_forged,
+        in_session: caller.in_session,
     }
 }

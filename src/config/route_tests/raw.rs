@@ -31,6 +31,9 @@ pub(in crate::config) struct Identity {
     pub(in crate::config) expires_in: Field<String>,
     /// `valid` (the default), or `forged`: not made with a key of the pool.
     pub(in crate::config) signature: Field<Signature>,
+    /// `true`: a browser that has signed in, and no program with a token. Taken for granted where a
+    /// rule takes nobody else. Default: `false`.
+    pub(in crate::config) session: Field<bool>,
 }
 
 /// Whether a token is genuine.

@@ -112,6 +112,7 @@ impl<'a> Judge<'a> {
             claims,
             expires_in: raw.expires_in.given().and_then(|text| self.signed_duration(text)),
             is_forged: matches!(raw.signature.value(), Some(raw::Signature::Forged)),
+            in_session: raw.session.value().copied().unwrap_or_default(),
         }
     }
 
