@@ -61,6 +61,8 @@ pub struct TestResult {
     pub span: Span,
     /// How long it took.
     pub took: Duration,
+    /// The rules that took its requests: positions of listener and rule.
+    pub reached: Vec<(usize, usize)>,
     /// Empty when all was as expected.
     pub failures: Vec<Failure>,
 }
@@ -83,11 +85,12 @@ pub fn run(suite: &Suite, snapshot: &Snapshot, wallet: &mut Wallet, moment: Mome
     let mut results = Vec::with_capacity(suite.tests.len());
     for (number, test) in suite.tests.iter().enumerate() {
         let begun = clock::monotonic();
-        let mut failures = Vec::new();
+        let (mut failures, mut reached) = (Vec::new(), Vec::new());
         for request in &test.requests {
             match ask(request, test, number, snapshot, wallet, moment) {
                 Ok((asked, told)) => {
                     coverage.note(asked.listener(), &told);
+                    reached.extend(told.position.map(|rule| (asked.listener(), rule)));
                     failures.extend(failure(request, test, told));
                 }
                 Err(why) => failures.push(Failure {
@@ -98,14 +101,28 @@ pub fn run(suite: &Suite, snapshot: &Snapshot, wallet: &mut Wallet, moment: Mome
             }
         }
         let took = clock::monotonic().saturating_duration_since(begun);
-        results.push(TestResult { name: test.name.clone(), span: test.span, took, failures });
+        let (name, span) = (test.name.clone(), test.span);
+        results.push(TestResult { name, span, took, reached, failures });
     }
     Run { results, coverage }
 }
 
-/// Whether any test would fail; looks no further than the first that does.
-fn notices(suite: &Suite, snapshot: &Snapshot, wallet: &mut Wallet, moment: Moment) -> bool {
-    suite.tests.iter().enumerate().any(|(number, test)| {
+/// Whether any test would fail; looks no further than the first that does, and first at those that
+/// come by a rule.
+fn notices(
+    suite: &Suite,
+    run: &Run,
+    rule: (usize, usize),
+    snapshot: &Snapshot,
+    wallet: &mut Wallet,
+    moment: Moment,
+) -> bool {
+    let comes_by = |number: &usize| {
+        run.results.get(*number).is_some_and(|result| result.reached.contains(&rule))
+    };
+    let (likely, others): (Vec<_>, Vec<_>) = (0..suite.tests.len()).partition(comes_by);
+    likely.into_iter().chain(others).any(|number| {
+        let Some(test) = suite.tests.get(number) else { return false };
         test.requests.iter().any(|request| {
             ask(request, test, number, snapshot, wallet, moment)
                 .map_or(true, |(_, told)| !expectation::compare(&test.expect, &told).is_empty())

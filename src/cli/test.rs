@@ -76,7 +76,7 @@ pub fn run(args: &TestArgs, color: bool, out: &mut impl Write) -> Result<u8, Fai
     }
     if args.mutate && is_good {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), "");
-        let mutation = mutation::mutate(&suite, &snapshot, &mut wallet, &metrics, moment)
+        let mutation = mutation::mutate(&suite, &run, &snapshot, &mut wallet, &metrics, moment)
             .map_err(|why| Failure::Work(why.to_string()))?;
         let name = args.file.display().to_string();
         let text = route_tests::render_mutation(&mutation, &name, color);

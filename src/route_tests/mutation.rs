@@ -4,7 +4,7 @@
 //! lose its protection, a condition that may go. The changes are made to what the file means, never
 //! to its text.
 
-use super::{Suite, Wallet, notices};
+use super::{Run, Suite, Wallet, notices};
 use crate::config::diagnostics::Span;
 use crate::config::model::{
     Action, Conditions, Config, Demand, Forward, GroupIndex, JwtValidation, Listener,
@@ -61,13 +61,14 @@ enum Change {
     ForwardTo(GroupIndex),
 }
 
-/// Tries every change that makes sense.
+/// Tries every change that makes sense. All tests pass as it is: `run` says so.
 ///
 /// # Errors
 ///
 /// See [`SignerError`].
 pub fn mutate(
     suite: &Suite,
+    run: &Run,
     snapshot: &Snapshot,
     wallet: &mut Wallet,
     metrics: &Metrics,
@@ -87,7 +88,7 @@ pub fn mutate(
                 let changed = Snapshot::compile(config, Some(snapshot), metrics);
                 wallet.introduce(&changed, moment)?;
                 mutation.tried += 1;
-                if !notices(suite, &changed, wallet, moment) {
+                if !notices(suite, run, (number, position), &changed, wallet, moment) {
                     let what = tell(change, rule, listener, &snapshot.config);
                     mutation.survivors.push(Mutant { what, span: rule.span });
                 }

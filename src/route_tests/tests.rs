@@ -65,8 +65,9 @@ impl Bench {
     }
 
     fn survivors(&mut self) -> Vec<String> {
+        let run = self.run();
         let Self { suite, snapshot, wallet, moment, metrics } = self;
-        let mutation = mutation::mutate(suite, snapshot, wallet, metrics, *moment).unwrap();
+        let mutation = mutation::mutate(suite, &run, snapshot, wallet, metrics, *moment).unwrap();
         mutation.survivors.into_iter().map(|mutant| mutant.what).collect()
     }
 }

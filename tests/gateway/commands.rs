@@ -277,8 +277,17 @@ fn what_is_no_file_of_ours_is_refused_soon_and_without_a_panic() {
 fn nobody_who_stops_reading_makes_a_command_panic() {
     let many: String = (0..5000).map(|number| format!("nonsense_{number}: 1\n")).collect();
     let (_folder, bad) = written(many);
-    let commands: [&[&str]; 5] =
-        [&["check", &bad], &["check", "--json", &bad], &["schema"], &["--help"], &["check", "-h"]];
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/samples/route-tests.yaml");
+    let commands: [&[&str]; 8] = [
+        &["check", &bad],
+        &["check", "--json", &bad],
+        &["explain", sample, "GET", "/"],
+        &["test", "--verbose", sample],
+        &["diff", "--json", sample, sample],
+        &["schema"],
+        &["--help"],
+        &["check", "-h"],
+    ];
     for arguments in commands {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::time::Instant;
 
 use tempfile::TempDir;
 
-use crate::support::process::portcullis;
+use crate::support::process::{PATIENCE, portcullis};
 
 const FILE: &str = r#"
 user_pools:
@@ -161,4 +162,31 @@ fn what_could_be_weakened_unnoticed_is_told() {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/samples/route-tests.yaml");
     let output = portcullis(&["test", "--mutate", &sample.display().to_string()]);
     assert_eq!(output.status.code(), Some(0), "{}", self::said(&output));
+}
+
+#[test]
+fn what_is_no_file_of_tests_is_refused_soon_and_without_a_panic() {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..30 {
+        let before = format!("*a{}, ", level - 1).repeat(9);
+        bomb.push_str(&format!("a{level}: &a{level} [{before}]\n"));
+    }
+    let deep = format!(
+        "tests: [{{ request: GET /, as: {{ claims: {{ a: {}{} }} }}, expect: {{ status: 200 }} }}]",
+        "[".repeat(5000),
+        "]".repeat(5000)
+    );
+    let many = format!("tests:\n{}", "  - { nonsense: 1 }\n".repeat(20_000));
+    for tests in [bomb.as_str(), &deep, &many, "\u{0}", "- [", "tests: &a [*a]"] {
+        let files = Files::new(FILE, Some(tests));
+        let begun = Instant::now();
+        let (code, said) = files.test(&[]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(!said.contains("panic") && !said.is_empty() && said.len() < 64 * 1024);
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    let files = Files::new(FILE, Some(TESTS));
+    for path in ["/dev/zero", "/nowhere", "/"] {
+        assert_eq!(files.test(&["--tests", path]).0, Some(1), "{path}");
+    }
 }
