@@ -4,9 +4,12 @@
 
 pub mod check;
 mod demo;
+pub mod diff;
+pub mod explain;
 mod import;
 mod run;
 pub mod schema;
+pub mod test;
 pub mod token;
 pub mod user_pool;
 
@@ -16,10 +19,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::model::Config;
 use crate::config::{self, LoadOptions, Loaded};
 
 const FAILED: u8 = 1;
+const MISUSED: u8 = 2;
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -38,6 +41,7 @@ Examples:
 const SCHEMA_EXAMPLES: &str = "\
 Example:
   portcullis schema > routes.schema.json
+  portcullis schema --tests > routes.test.schema.json
 and as the first line of routes.yaml:
   # yaml-language-server: $schema=routes.schema.json";
 
@@ -56,6 +60,36 @@ Examples:
   portcullis token --user bob --id
   portcullis token --machine --client demo_machine --scope orders/read
   portcullis token --expires-in 1s     one that expires while you look";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Exit code 0 when the request was explained, whatever becomes of it; 1 when the file is wrong.
+
+Examples:
+  portcullis explain GET https://api.example.com/orders/7
+  portcullis explain routes.yaml POST /orders --claims '{\"scope\": \"orders/write\"}'
+  portcullis explain GET /admin -H 'Host: app.example.com' --source-ip 192.0.2.1 --json
+  portcullis token | portcullis explain GET /account --token - --jwks keys.json";
+
+const DIFF_EXAMPLES: &str = "\
+Exit code 0 when both mean the same, 1 when they do not, 2 when one of them cannot be read.
+
+Examples:
+  portcullis diff routes.yaml routes.new.yaml
+  portcullis diff <(git show main:routes.yaml) routes.yaml
+  portcullis diff --fail-on-opened OLD NEW     in CI: fails only when something was opened";
+
+const TEST_EXAMPLES: &str = "\
+Exit code 0 when all is as expected, 1 when it is not.
+
+Examples:
+  portcullis test                        runs routes.test.yaml against routes.yaml
+  portcullis test --junit results.xml edge/routes.yaml
+  portcullis test --mutate               what could be weakened and no test would notice?
+and in routes.test.yaml:
+  tests:
+    - request: GET https://api.example.com/orders/7
+      as: { claims: { scope: orders/read } }
+      expect: { rule: orders, target_group: orders }";
 
 /// An edge authorizer gateway: verifies user pool tokens in front of target groups.
 ///
@@ -83,9 +117,24 @@ enum Command {
         after_help = CHECK_EXAMPLES
     )]
     Check(CheckArgs),
+    /// Say what would become of a request, and why: rule by rule, claim by claim
+    ///
+    /// The same code decides that serves. No socket is opened, and neither certificates nor secrets
+    /// are needed.
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(explain::ExplainArgs),
+    /// Run the tests beside the file: requests, callers, and what must become of them
+    ///
+    /// The same code decides that serves; callers get real tokens of throw-away keys. No socket is
+    /// opened, and neither certificates nor secrets are needed.
+    #[command(after_help = TEST_EXAMPLES)]
+    Test(test::TestArgs),
+    /// Say what changes in meaning from one file to another: above all, what becomes open
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(diff::DiffArgs),
     /// Print the JSON Schema of the file, for editors
     #[command(after_help = SCHEMA_EXAMPLES)]
-    Schema,
+    Schema(schema::SchemaArgs),
     /// Run the file's development user pool, its targets and the gateway in one process
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(FileArgs),
@@ -132,7 +181,13 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args.file),
         Command::Demo(args) => demo::run(&args.file),
         Command::Check(args) => check(&args),
-        Command::Schema => exit_code(schema::run(&mut io::stdout().lock())),
+        Command::Explain(args) => run_explain(&args),
+        Command::Test(args) => {
+            let color = use_color(&io::stdout());
+            told(test::run(&args, color, &mut io::stdout().lock()))
+        }
+        Command::Diff(args) => run_diff(&args),
+        Command::Schema(args) => exit_code(schema::run(&args, &mut io::stdout().lock())),
         Command::Import(command) => run_import(&command),
         Command::UserPool(args) => run_user_pool(&args),
         Command::Token(args) => run_token(&args),
@@ -148,14 +203,52 @@ fn check(args: &CheckArgs) -> u8 {
         color: use_color(&io::stdout()),
     };
     let out = &mut io::stdout().lock();
-    let lints = |config: &Config| {
-        let mut findings = crate::check::judge(config);
+    let lints = |loaded: &Loaded| {
+        let mut findings = crate::check::judge(&loaded.config);
+        findings.extend(crate::route_tests::judge(&loaded.tests));
         if args.aws_quotas {
-            findings.extend(crate::check::aws_quotas::judge(config));
+            findings.extend(crate::check::aws_quotas::judge(&loaded.config));
         }
         findings
     };
     exit_code(check::run(&args.file.file, options, lints, out))
+}
+
+fn run_explain(args: &explain::ExplainArgs) -> u8 {
+    let color = use_color(&io::stdout());
+    told(explain::run(args, &default_file(), color, &mut io::stdout().lock()).map(|()| 0))
+}
+
+/// As of diff(1), a file that cannot be read is trouble, and not a difference.
+fn run_diff(args: &diff::DiffArgs) -> u8 {
+    let color = use_color(&io::stdout());
+    let result = diff::run(args, color, &mut io::stdout().lock());
+    let is_trouble = result.is_err();
+    let code = told(result);
+    if is_trouble { MISUSED } else { code }
+}
+
+/// The file of commands whose first word may be something else.
+fn default_file() -> PathBuf {
+    let named = std::env::var_os("PORTCULLIS_CONFIG").filter(|name| !name.is_empty());
+    named.map_or_else(|| PathBuf::from("routes.yaml"), PathBuf::from)
+}
+
+/// The exit code of a command that asks the engine; says what was in the way.
+fn told(result: Result<u8, explain::Failure>) -> u8 {
+    match result {
+        Ok(code) => code,
+        Err(explain::Failure::File(report)) => {
+            let _ = write!(io::stderr(), "{}", report.render(use_color(&io::stderr())));
+            FAILED
+        }
+        Err(explain::Failure::Work(why)) => fail(&why),
+        Err(explain::Failure::Output(why)) => exit_code(Err(why)),
+        Err(explain::Failure::Usage(why)) => {
+            fail(&why);
+            MISUSED
+        }
+    }
 }
 
 fn run_import(command: &import::ImportCommand) -> u8 {

@@ -12,6 +12,7 @@ mod decode;
 pub mod diagnostics;
 mod error_page;
 mod field;
+mod literal;
 pub mod model;
 mod mutual_authentication;
 mod raw;
@@ -20,6 +21,7 @@ mod report;
 mod response_headers;
 mod restart;
 pub mod rewrite;
+pub mod route_tests;
 pub mod schema;
 mod secret;
 mod security_policy;
@@ -71,6 +73,8 @@ pub struct Loaded {
     pub source: Source,
     /// SHA-256 of its bytes.
     pub digest: [u8; 32],
+    /// Its `tests`, for `portcullis test` only.
+    pub tests: Vec<route_tests::Test>,
     /// Where `development_user_pool` stands, if it is there.
     development_user_pool: Option<Span>,
 }
@@ -147,15 +151,20 @@ pub fn parse(bytes: &[u8], name: &str, ground: Ground<'_>) -> Result<Loaded, Box
     let root = tree::read(&source, &mut findings);
     let mut config = None;
     let mut development_user_pool = None;
+    let mut tests = Vec::new();
     if let Some(root) = root {
         let (raw, notes) = decode::decode::<raw::File>(&root, &source);
         drop(root);
         findings.extend(notes.findings);
         source.mask(notes.masked);
-        if let field::Field::Given(raw) = raw {
+        if let field::Field::Given(mut raw) = raw {
+            let raw_tests = std::mem::take(&mut raw.value.tests);
             development_user_pool = raw.value.development_user_pool.key();
             config =
                 validate::validate(raw.value, ground, &notes.misspelt, &mut source, &mut findings);
+            if let Some(config) = &config {
+                tests = route_tests::inside(&raw_tests, config, &notes.misspelt, &mut findings);
+            }
         }
     }
     findings.sort_by_key(|finding| (finding.span.start, finding.span.line));
@@ -166,6 +175,7 @@ pub fn parse(bytes: &[u8], name: &str, ground: Ground<'_>) -> Result<Loaded, Box
             warnings: findings,
             source,
             digest: digest(bytes),
+            tests,
             development_user_pool,
         }),
         _ => Err(Box::new(Report::new(source, findings))),

@@ -5,6 +5,7 @@
 
 mod reason;
 mod sign_in;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use ::http::{HeaderMap, HeaderValue};
 
 pub use self::reason::Reason;
 pub use self::sign_in::{InSession, Renewal, Renewed, conclude};
+pub use self::witness::Witness;
 use crate::answer::{self, Answer, Caller, Challenge, Refusal};
 use crate::assertion::{self, oidc_data};
 use crate::auth::key_source::KeyWait;
@@ -167,6 +169,17 @@ impl Decision {
 /// Decides.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Decision {
+    decide_before(snapshot, request, moment, &mut ())
+}
+
+/// Decides, and tells a witness how.
+#[must_use]
+pub fn decide_before(
+    snapshot: &Snapshot,
+    request: &Request<'_>,
+    moment: Moment,
+    witness: &mut impl Witness,
+) -> Decision {
     let caller = Caller::of(request.received.method, request.headers.get(CONTENT_TYPE));
     let Some(listener) = snapshot.listeners.get(request.listener) else {
         return Decision::refused(None, Refusal::Internal, caller);
@@ -176,6 +189,7 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
         Ok(canonical) => canonical,
         Err(malformed) => return Decision::refused(None, malformed.into(), caller),
     };
+    witness.tidied(&target, &authority);
     if request.presented.is_some_and(|presented| !presented.is_for(authority.host())) {
         return Decision::refused(None, Refusal::MisdirectedHost, caller);
     }
@@ -197,6 +211,7 @@ pub fn decide(snapshot: &Snapshot, request: &Request<'_>, moment: Moment) -> Dec
     };
     let method = request.received.method;
     let selection = listener.table.route(authority.host(), &target, method, particulars);
+    witness.routed(particulars, selection);
     let index = match selection {
         Ok(Selection::Rule(index)) => index,
         Ok(Selection::Default) => listener.rules.len().saturating_sub(1),

@@ -6,6 +6,7 @@
 mod condition;
 mod coverage;
 mod index;
+mod miss;
 pub mod pattern;
 pub mod redirect;
 mod table;
@@ -13,6 +14,7 @@ mod weights;
 mod wildcard;
 
 pub use condition::Particulars;
+pub use miss::Miss;
 pub use pattern::Pattern;
 pub use table::{Facts, RuleTable, Selection};
 pub use weights::choose_group;

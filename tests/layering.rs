@@ -30,6 +30,9 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("fetch", 6, &[]),
     ("admin", 6, &[]),
     ("user_pool", 6, &[]),
+    ("explain", 6, &[]),
+    ("route_tests", 6, &["explain"]),
+    ("diff", 6, &["admin", "explain"]),
     ("app", 7, &[]),
     ("cli", 8, &[]),
 ];

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderName};
 
-use super::claims::Claims;
+use super::claims::{Claims, Payload};
 use super::extract::TokenPlace;
 use super::headers::ClaimHeaderSet;
 use super::json::{self, JsonError};
@@ -147,6 +147,20 @@ impl CompiledValidation {
             TokenPlace::Authorization => &AUTHORIZATION_NAME,
             TokenPlace::Header(name) => name,
         }
+    }
+
+    /// The longest token that is read, in bytes.
+    #[must_use]
+    pub const fn max_token_size(&self) -> usize {
+        self.max_token_size
+    }
+
+    /// The first additional claim, by its position, that a token's payload does not meet. For
+    /// explaining a refusal: nothing about the payload is proved here.
+    #[must_use]
+    pub fn first_unmet(&self, payload: &str) -> Option<usize> {
+        let claims = Payload::parse(payload.to_owned()).ok()?.into_claims();
+        self.additional_claims.iter().position(|wanted| has_claim(&claims, wanted).is_err())
     }
 
     /// The pools whose tokens are accepted; one with two issuers stands twice.

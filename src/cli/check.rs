@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::model::{Action, Config};
-use crate::config::{self, LoadOptions, Source};
+use crate::config::{self, LoadOptions, Loaded, Source};
 
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,14 +31,15 @@ pub struct Options {
 pub fn run(
     file: &Path,
     options: Options,
-    lints: impl FnOnce(&Config) -> Vec<Diagnostic>,
+    lints: impl FnOnce(&Loaded) -> Vec<Diagnostic>,
     out: &mut impl Write,
 ) -> io::Result<i32> {
     let judged = config::load(file, LoadOptions { portable: options.portable });
     let (source, findings, summary) = match judged {
         Ok(loaded) => {
+            let further = lints(&loaded);
             let mut findings = loaded.warnings;
-            findings.extend(lints(&loaded.config));
+            findings.extend(further);
             findings.sort_by_key(|finding| (finding.span.start, finding.span.line));
             (loaded.source, findings, Some(Summary::of(&loaded.config)))
         }

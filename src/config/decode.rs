@@ -16,6 +16,7 @@ use serde::forward_to_deserialize_any;
 use self::access::{Entries, FieldParts, Form, Items};
 use super::diagnostics::{Diagnostic, Span};
 use super::field::{FIELD, Field};
+use super::literal::LITERAL;
 use super::raw;
 use super::short_and_long as forms;
 use super::source::Source;
@@ -390,6 +391,7 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
         match name {
             FIELD => visitor.visit_seq(FieldParts { decoder: self, next: 0 }),
             forms::FORMS => visitor.visit_enum(Form(self)),
+            LITERAL => self.literal(visitor),
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -413,6 +415,16 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
 }
 
 impl<'a> Decoder<'a> {
+    /// A value whose numbers stay numbers.
+    fn literal<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        let number = self.text().filter(|_| matches!(self.node.value, Value::Number));
+        match number.map(|text| (text.parse::<i64>(), text.parse::<f64>())) {
+            Some((Ok(whole), _)) => visitor.visit_i64(whole),
+            Some((Err(_), Ok(number))) => visitor.visit_f64(number),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     fn map_access(self, map: &'a [(Node, Node)]) -> Entries<'a> {
         Entries { entries: self.entries(map).into_iter(), value: None, context: self.context }
     }

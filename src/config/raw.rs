@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::field::{Field, List, Table};
+pub(super) use super::route_tests::raw::Test as RouteTest;
 use super::units::{DurationText, SizeText};
 
 pub(super) use development::*;
@@ -88,6 +89,10 @@ pub(super) struct File {
     /// The embedded user pool for development, started by `portcullis demo` and
     /// `portcullis user-pool`; `portcullis run` refuses a file that has it.
     pub(super) development_user_pool: Field<DevelopmentUserPool>,
+    /// Requests, and what must become of them. Only `portcullis test` runs them. Many stand better
+    /// in a file beside this one: routes.test.yaml.
+    #[schemars(length(min = 1))]
+    pub(super) tests: Field<List<RouteTest>>,
 }
 
 /// The admin listener.

@@ -2,7 +2,8 @@
 
 use crate::answer::Refusal;
 use crate::auth;
-use crate::sign_in::Outcome;
+use crate::http::Malformed;
+use crate::sign_in::{Failure, Outcome};
 
 /// A reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +43,25 @@ impl Reason {
             Self::Refused(refusal) => refusal.as_str(),
             Self::ClientClosed => "client_closed",
         }
+    }
+
+    /// Every label, for whoever reads one that was typed.
+    #[must_use]
+    pub fn labels() -> Vec<&'static str> {
+        let own = [
+            Self::Authorized,
+            Self::Public,
+            Self::Redirect,
+            Self::FixedResponse,
+            Self::IdentityKeys,
+        ];
+        let own = own.into_iter().chain([Self::ClientClosed]).map(Self::as_str);
+        let sign_in = Outcome::ALL_BUT_FAILED.into_iter().map(Outcome::as_str);
+        let failed = Failure::ALL.into_iter().map(Failure::as_str);
+        let auth = auth::Reason::ALL.iter().map(|reason| reason.as_str());
+        let refused = Refusal::ALL_BUT_MALFORMED.iter().map(|refusal| refusal.as_str());
+        let malformed = Malformed::ALL.iter().map(|malformed| malformed.as_str());
+        own.chain(sign_in).chain(failed).chain(auth).chain(refused).chain(malformed).collect()
     }
 
     /// The routing action that was taken, or the pre-routing one that answered; empty when none did.

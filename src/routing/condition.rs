@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use ::http::HeaderMap;
 use ipnet::IpNet;
 
+use super::miss::Miss;
 use super::wildcard::Wildcard;
 use crate::config::model::{self, Conditions, Located, Regex};
 
@@ -83,14 +84,26 @@ impl Unindexed {
         (!is_empty).then(|| Box::new(this))
     }
 
-    pub(super) fn match_all(&self, host: &str, path: &str, of: &Particulars<'_>) -> bool {
-        is_any(&self.hosts, |regex| regex.is_match(host.as_bytes()))
-            && is_any(&self.paths, |regex| regex.is_match(path.as_bytes()))
-            && is_any(&self.sources, |network| {
-                of.client.is_some_and(|client| network.contains(&client.to_canonical()))
-            })
-            && self.headers.iter().all(|header| of.headers.is_some_and(|all| header.matches(all)))
-            && self.queries.iter().all(|any_of| matches_query(any_of, of.query))
+    /// The first that does not hold; `None` when all do.
+    pub(super) fn first_miss(&self, host: &str, path: &str, of: &Particulars<'_>) -> Option<Miss> {
+        if !is_any(&self.hosts, |regex| regex.is_match(host.as_bytes())) {
+            return Some(Miss::HostRegex);
+        }
+        if !is_any(&self.paths, |regex| regex.is_match(path.as_bytes())) {
+            return Some(Miss::PathRegex);
+        }
+        let is_inside = |network: &IpNet| {
+            of.client.is_some_and(|client| network.contains(&client.to_canonical()))
+        };
+        if !is_any(&self.sources, is_inside) {
+            return Some(Miss::SourceIp);
+        }
+        let misses = |header: &Header| !of.headers.is_some_and(|all| header.matches(all));
+        if let Some(position) = self.headers.iter().position(misses) {
+            return Some(Miss::Header(position));
+        }
+        let missed = self.queries.iter().position(|any_of| !matches_query(any_of, of.query));
+        missed.map(Miss::Query)
     }
 
     /// Whether each of these holds whenever all of the others do. Right when it says so; it does

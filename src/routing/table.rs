@@ -2,6 +2,7 @@
 
 use super::condition::{Particulars, Unindexed};
 use super::index::{Candidate, Index, Remainder};
+use super::miss::Miss;
 use super::pattern::{Pairs, Pattern};
 use crate::config::model::{Conditions, Located, Rule};
 use crate::http::{Malformed, Target};
@@ -134,15 +135,11 @@ impl RuleTable {
         }
     }
 
-    /// Whether one rule's conditions hold; for explaining. False for a rule that does not exist.
+    /// The first condition of a rule that does not hold, for explaining; `None` when all do. A rule
+    /// that does not exist takes no request by any path.
     #[must_use]
-    pub fn is_match_of(&self, rule: usize, facts: &Facts<'_>) -> bool {
-        self.rules.get(rule).is_some_and(|rule| {
-            is_any(&rule.hosts, facts.host)
-                && is_any(&rule.paths, facts.path)
-                && rule.methods.allow(facts.method, method_bit(facts.method))
-                && rule.hold_unindexed(facts)
-        })
+    pub fn first_miss_of(&self, rule: usize, facts: &Facts<'_>) -> Option<Miss> {
+        self.rules.get(rule).map_or(Some(Miss::Path), |rule| rule.first_miss(facts))
     }
 
     /// How many rules.
@@ -239,14 +236,14 @@ fn add_paths(
     }
 }
 
-fn is_any(patterns: &[Pattern], value: &str) -> bool {
+pub(super) fn is_any(patterns: &[Pattern], value: &str) -> bool {
     patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(value))
 }
 
 impl Compiled {
     fn hold_unindexed(&self, facts: &Facts<'_>) -> bool {
         self.unindexed.as_ref().is_none_or(|conditions| {
-            conditions.match_all(facts.host, facts.path, &facts.particulars)
+            conditions.first_miss(facts.host, facts.path, &facts.particulars).is_none()
         })
     }
 
@@ -272,7 +269,7 @@ pub(super) struct Methods {
 
 const UNCOMMON: u16 = 1 << 15;
 
-fn method_bit(method: &str) -> u16 {
+pub(super) fn method_bit(method: &str) -> u16 {
     match method {
         "GET" => 1,
         "HEAD" => 1 << 1,
@@ -300,7 +297,7 @@ impl Methods {
     }
 
     /// Names are compared exactly: HEAD is not GET (alb.md 4.4).
-    fn allow(&self, method: &str, bit: u16) -> bool {
+    pub(super) fn allow(&self, method: &str, bit: u16) -> bool {
         self.bits & bit != 0
             && (bit != UNCOMMON
                 || self.is_any()

@@ -173,6 +173,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome but the failures, which are [`Failure::ALL`].
+    pub const ALL_BUT_FAILED: [Self; 6] = [
+        Self::Begun,
+        Self::SignedIn,
+        Self::SignedOut,
+        Self::SessionMissing,
+        Self::ScriptRefused,
+        Self::ForeignSignOut,
+    ];
+
     /// The label of log and decision record.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -279,8 +279,17 @@ fn what_is_no_file_of_ours_is_refused_soon_and_without_a_panic() {
 fn nobody_who_stops_reading_makes_a_command_panic() {
     let many: String = (0..5000).map(|number| format!("nonsense_{number}: 1\n")).collect();
     let (_folder, bad) = written(many);
-    let commands: [&[&str]; 5] =
-        [&["check", &bad], &["check", "--json", &bad], &["schema"], &["--help"], &["check", "-h"]];
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/samples/route-tests.yaml");
+    let commands: [&[&str]; 8] = [
+        &["check", &bad],
+        &["check", "--json", &bad],
+        &["explain", sample, "GET", "/"],
+        &["test", "--verbose", sample],
+        &["diff", "--json", sample, sample],
+        &["schema"],
+        &["--help"],
+        &["check", "-h"],
+    ];
     for arguments in commands {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
@@ -307,7 +316,9 @@ fn schema_prints_the_committed_schema() {
 
 #[test]
 fn each_command_s_help_teaches_with_an_example() {
-    for command in ["run", "check", "schema", "demo", "user-pool", "token"] {
+    for command in
+        ["run", "check", "explain", "test", "diff", "schema", "demo", "user-pool", "token"]
+    {
         let output = portcullis(&[command, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{command}");
         let text = String::from_utf8(output.stdout).expect("text");

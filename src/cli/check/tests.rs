@@ -102,7 +102,8 @@ fn json_is_a_list_of_findings() {
 fn lints_of_others_are_told_in_file_order() {
     let (_folder, file) = written(WARNED);
     let mut out = Vec::new();
-    let lint = |config: &Config| {
+    let lint = |loaded: &Loaded| {
+        let config = &loaded.config;
         vec![Diagnostic::error("unreachable-rule", config.listeners[0].span, "never tried")]
     };
     let code = run(&file, Options::default(), lint, &mut out).unwrap();

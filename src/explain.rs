@@ -1,0 +1,358 @@
+//! What becomes of one request, and why: every rule that was looked at with the first of its
+//! conditions that failed, what of a token was compared with what, and what a target would get.
+//!
+//! The engine decides and this tells: it looks over the engine's shoulder ([`Witness`]) at the very
+//! run that the gateway would make. Nothing here opens a socket. What a connection alone decides
+//! (framing, certificates, a target's health) is not seen.
+
+pub mod identity;
+mod json;
+pub mod paint;
+pub mod question;
+mod rules;
+mod session;
+mod signer;
+mod text;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::identity::{Identity, IdentityError};
+pub use self::json::to_json;
+pub use self::question::{Asked, Question, QuestionError};
+pub use self::rules::{Missed, RuleStep, Verdict};
+pub use self::signer::{Signer, SignerError};
+pub use self::text::render;
+pub use self::token::{Check, State};
+
+use ::http::header::{COOKIE, HOST};
+use ::http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::answer::Answer;
+use crate::auth::CompiledValidation;
+use crate::config::model::{GroupIndex, JwtValidation, Name};
+use crate::engine::{self, Decision, Moment, Reason, Step, Witness};
+use crate::http::{Authority, Malformed, Target};
+use crate::routing::{Facts, Particulars, Selection};
+use crate::sign_in::SignIn;
+use crate::snapshot::{Action, Listener, Rule, Snapshot};
+
+const OIDC_IDENTITY: HeaderName = HeaderName::from_static("x-amzn-oidc-identity");
+
+/// One request explained.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The listener's name.
+    pub listener: Name,
+    /// The method, as it was asked for.
+    pub method: String,
+    /// The request target, as it was asked for.
+    pub target: String,
+    /// What is matched and sent; absent when the request never came to that.
+    pub canonical: Option<Canonical>,
+    /// The rules in the order in which they were looked at; empty when none was.
+    pub rules: Vec<RuleStep>,
+    /// How many rules stand behind the last of them, and were not looked at.
+    pub unseen: usize,
+    /// The name of the rule that takes the request.
+    pub rule: Option<Name>,
+    /// Its position on the listener; that of the default rule is the last.
+    pub position: Option<usize>,
+    /// Why, from the closed list of logs and metrics.
+    pub reason: Reason,
+    /// ALB's `error_reason`; empty when there is none.
+    pub error_reason: &'static str,
+    /// What of the token was compared with what; empty where nobody is asked who calls.
+    pub checks: Vec<Check>,
+    /// What becomes of it.
+    pub outcome: Outcome,
+    /// What had to be assumed.
+    pub notes: Vec<String>,
+}
+
+/// The one spelling that everything is judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canonical {
+    /// Host without a port.
+    pub host: String,
+    /// Host, and the port if it is not the scheme's own.
+    pub authority: String,
+    /// The path.
+    pub path: String,
+    /// The path without its `;parameters`, when it has some.
+    pub without_parameters: Option<String>,
+    /// The query, without `?`.
+    pub query: Option<String>,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It goes to a target group.
+    Forward(Forwarding),
+    /// The gateway answers it.
+    Answer(Answer),
+    /// The running gateway would ask this elsewhere, and then decide.
+    Asks(&'static str),
+}
+
+/// What a target would get.
+#[derive(Debug)]
+pub struct Forwarding {
+    /// The groups that may get it, with their weights; those of weight 0 are left out.
+    pub groups: Vec<(Name, u16)>,
+    /// `path?query`.
+    pub target: String,
+    /// `Host`.
+    pub host: String,
+    /// Whether the rule's transforms rewrote either.
+    pub is_rewritten: bool,
+    /// Headers of the client's that are removed, since only the gateway may set them.
+    pub removed: Vec<HeaderName>,
+    /// All headers, but those that tell how the request came (`x-forwarded-*` and their kin), and
+    /// without cookies on a listener where browsers sign in.
+    pub headers: HeaderMap,
+    /// Headers that are set from the verified identity.
+    pub set: Vec<(HeaderName, HeaderValue)>,
+    /// The header that held the token, where the rule keeps it from the target.
+    pub withheld: Option<HeaderName>,
+    /// Whether the headers that tell of a session are added (`x-amzn-oidc-*`).
+    pub in_session: bool,
+    /// Whether a signed `x-portcullis-identity` is added.
+    pub is_vouched_for: bool,
+}
+
+impl Outcome {
+    /// The status that the client gets from the gateway itself.
+    #[must_use]
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Answer(answer) => Some(answer.status),
+            Self::Forward(_) | Self::Asks(_) => None,
+        }
+    }
+}
+
+/// Explains what the gateway would do about a request at a moment.
+#[must_use]
+pub fn explain(snapshot: &Snapshot, asked: &Asked, moment: Moment) -> Explanation {
+    let request = asked.request(snapshot);
+    let listener = snapshot.listeners.get(request.listener);
+    let mut seen = Seen { method: &asked.method, listener, ..Seen::default() };
+    let decision = engine::decide_before(snapshot, &request, moment, &mut seen);
+    let Seen { canonical, walked, other, .. } = seen;
+    let mut notes = asked.notes.clone();
+    if let (Some(other), Some(listener)) = (other, listener) {
+        notes.push(rules::tell_other(other, listener, canonical.as_ref()));
+    }
+    let unseen = if walked.is_empty() {
+        0
+    } else {
+        listener.map_or(0, |listener| listener.rules.len().saturating_sub(walked.len()))
+    };
+    let rule = listener.zip(decision.rule).and_then(|(listener, rule)| listener.rules.get(rule));
+    // Where browsers may sign in too, a token is looked at only if there is one.
+    let is_asked = |rule: &&Rule| {
+        let header = rule.validation.as_ref().map(CompiledValidation::token_header);
+        rule.sign_in.is_none() || header.is_some_and(|name| asked.headers.contains_key(name))
+    };
+    let compiled = rule.filter(is_asked).and_then(|rule| rule.validation.as_ref());
+    let wanted = demand_of(snapshot, request.listener, decision.rule);
+    let checks = compiled.zip(wanted).map_or_else(Vec::new, |(compiled, wanted)| {
+        token::Seen { snapshot, wanted, compiled, headers: &asked.headers, moment }
+            .checks(decision.reason)
+    });
+    Explanation {
+        listener: listener.map(|listener| listener.name.clone()).unwrap_or_else(|| "".into()),
+        method: asked.method.clone(),
+        target: asked.target.clone(),
+        rules: rules::describe(walked, snapshot, asked, canonical.as_ref()),
+        unseen,
+        rule: rule.map(|rule| rule.name.clone()),
+        position: decision.rule,
+        reason: decision.reason,
+        error_reason: decision.error_reason,
+        checks,
+        outcome: outcome(snapshot, asked, rule, canonical.as_ref(), decision),
+        canonical,
+        notes,
+    }
+}
+
+/// Has somebody ask who exists on paper: makes a token for the rule that takes the request, and puts
+/// it where that rule looks for it.
+///
+/// # Errors
+///
+/// See [`IdentityError`].
+pub fn ask_as(
+    identity: &Identity,
+    snapshot: &Snapshot,
+    signer: &Signer,
+    asked: &mut Asked,
+    moment: Moment,
+) -> Result<(), IdentityError> {
+    if let Some(sign_in) = signs_in(identity, snapshot, asked, moment) {
+        let cookies = session::cookies(identity, sign_in, snapshot, signer, moment)?;
+        session::show(&cookies, &mut asked.headers);
+        return Ok(());
+    }
+    let wanted = demanded(snapshot, asked, moment);
+    let token = identity.token(&snapshot.config, signer, wanted, moment.wall)?;
+    asked.present(&token, wanted);
+    Ok(())
+}
+
+/// Where this caller shows a session and no token.
+#[must_use]
+pub fn signs_in<'s>(
+    identity: &Identity,
+    snapshot: &'s Snapshot,
+    asked: &Asked,
+    moment: Moment,
+) -> Option<&'s SignIn> {
+    let rule = engine::decide(snapshot, &asked.request(snapshot), moment).rule?;
+    let rule = snapshot.listeners.get(asked.listener)?.rules.get(rule)?;
+    let takes_tokens = rule.validation.is_some();
+    rule.sign_in.as_deref().filter(|_| identity.in_session || !takes_tokens)
+}
+
+/// Has somebody ask who holds a token.
+pub fn ask_with(token: &str, snapshot: &Snapshot, asked: &mut Asked, moment: Moment) {
+    asked.present(token, demanded(snapshot, asked, moment));
+}
+
+/// What the rule that takes a request demands of its caller, as the file has it.
+#[must_use]
+pub fn demanded<'s>(
+    snapshot: &'s Snapshot,
+    asked: &Asked,
+    moment: Moment,
+) -> Option<&'s JwtValidation> {
+    let rule = engine::decide(snapshot, &asked.request(snapshot), moment).rule;
+    demand_of(snapshot, asked.listener, rule)
+}
+
+fn demand_of(
+    snapshot: &Snapshot,
+    listener: usize,
+    position: Option<usize>,
+) -> Option<&JwtValidation> {
+    let listener = snapshot.config.listeners.get(listener)?;
+    let rule = listener.rules.get(position?).unwrap_or(&listener.default_rule);
+    rule.authentication.as_ref()
+}
+
+/// What was seen of a decision.
+#[derive(Default)]
+struct Seen<'a> {
+    method: &'a str,
+    listener: Option<&'a Listener>,
+    canonical: Option<Canonical>,
+    walked: Vec<rules::Walked>,
+    /// What the path comes to without its parameters, where that is another rule.
+    other: Option<rules::Walked>,
+}
+
+impl Witness for Seen<'_> {
+    fn tidied(&mut self, target: &Target<'_>, authority: &Authority<'_>) {
+        self.canonical = Some(Canonical {
+            host: authority.host().to_owned(),
+            authority: authority.as_str().to_owned(),
+            path: target.path.clone().into_owned(),
+            without_parameters: target.without_parameters.clone(),
+            query: target.query.map(str::to_owned),
+        });
+    }
+
+    fn routed(&mut self, particulars: Particulars<'_>, selection: Result<Selection, Malformed>) {
+        let (Some(listener), Some(canonical)) = (self.listener, &self.canonical) else { return };
+        let facts = |path| Facts { host: &canonical.host, path, method: self.method, particulars };
+        self.walked = rules::walk(&listener.table, &facts(&canonical.path));
+        if selection.is_err()
+            && let Some(path) = &canonical.without_parameters
+        {
+            // Two readings of one path: what the second one comes to is why it is refused.
+            self.other = rules::walk(&listener.table, &facts(path)).pop();
+        }
+    }
+}
+
+fn outcome(
+    snapshot: &Snapshot,
+    asked: &Asked,
+    rule: Option<&Rule>,
+    canonical: Option<&Canonical>,
+    decision: Decision,
+) -> Outcome {
+    let plan = match decision.step {
+        Step::Answer { answer, .. } => return Outcome::Answer(answer),
+        Step::Wait(_) => return Outcome::Asks("fetch the key set of the user pool"),
+        Step::Redeem(_) => return Outcome::Asks("redeem the code at the user pool"),
+        Step::Renew(_) => return Outcome::Asks("renew the session at the user pool"),
+        Step::Forward(plan) => plan,
+    };
+    let name = |index: GroupIndex| {
+        snapshot.config.target_groups.get(index.0).map(|group| group.name.clone())
+    };
+    let groups = match rule.map(|rule| &rule.action) {
+        Some(Action::Forward(forward)) => forward
+            .groups
+            .iter()
+            .filter(|weighted| weighted.weight > 0)
+            .filter_map(|weighted| Some((name(weighted.group)?, weighted.weight)))
+            .collect(),
+        _ => name(plan.group).map(|name| (name, 1)).into_iter().collect(),
+    };
+    let group = snapshot.config.target_groups.get(plan.group.0);
+    let withheld = rule
+        .and_then(|rule| rule.validation.as_ref())
+        .filter(|validation| !validation.forward_authorization())
+        .map(|validation| validation.token_header().clone());
+    let preserves_host =
+        snapshot.listeners.get(asked.listener).is_some_and(|listener| listener.preserves_host);
+    let authority = canonical.map(|canonical| canonical.authority.clone()).unwrap_or_default();
+    let made = decision.transformed.as_ref().map(|transformed| &transformed.0);
+    let host = match made.and_then(|made| made.authority.as_deref()) {
+        Some(rewritten) => rewritten.to_owned(),
+        None if preserves_host => asked.host().unwrap_or(authority),
+        None => authority,
+    };
+    let target = made.and_then(|made| made.target.as_deref()).or(decision.target.as_deref());
+    let target = target.unwrap_or(&asked.target).to_owned();
+    let removed = snapshot.owned.found_in(&asked.headers);
+    let identity = decision.identity.as_ref();
+    let set = identity.map(|identity| identity.headers.headers.to_vec()).unwrap_or_default();
+    let mut headers = asked.headers.clone();
+    for name in removed.iter().chain(&withheld) {
+        headers.remove(name);
+    }
+    if let Ok(host) = HeaderValue::try_from(&host) {
+        headers.insert(HOST, host);
+    }
+    headers.extend(set.iter().cloned());
+    if let Some(session) = &decision.session {
+        headers.insert(OIDC_IDENTITY, session.open.subject.clone());
+    }
+    // Whose cookies go on is told by the rule; those of sessions mostly do not.
+    let keeps_cookies = snapshot
+        .listeners
+        .get(asked.listener)
+        .is_some_and(|listener| !listener.session_cookies.is_empty());
+    if keeps_cookies {
+        headers.remove(COOKIE);
+    }
+    Outcome::Forward(Forwarding {
+        groups,
+        target,
+        host,
+        is_rewritten: made.is_some(),
+        removed,
+        headers,
+        set,
+        withheld,
+        in_session: decision.session.is_some(),
+        is_vouched_for: group.is_some_and(|group| group.identity_assertion),
+    })
+}
