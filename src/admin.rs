@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use crate::config::model::Secret;
 
 pub use connection::{LONGEST_CONNECTION, LONGEST_HEAD, MOST_CONNECTIONS};
-pub use view::{Readiness, RefreshError, RefreshedPool, ReloadReport, View};
+pub use view::{DenyError, Readiness, RefreshError, RefreshedPool, ReloadReport, View};
 
 use connection::{Deadlines, Door};
 use guard::Guard;

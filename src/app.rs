@@ -4,6 +4,7 @@
 //! snapshots in force, runs what must run beside requests, and ends the process in order.
 
 mod background;
+mod deny_store;
 mod expiry;
 mod named_files;
 mod reload;

@@ -11,6 +11,7 @@ mod authorize;
 mod authorizers;
 pub mod cache;
 pub mod claims;
+pub mod deny;
 mod extract;
 pub mod headers;
 pub mod id_token;

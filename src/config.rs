@@ -9,6 +9,7 @@ mod short_and_long;
 
 mod certificate;
 mod decode;
+pub mod deny_list;
 pub mod diagnostics;
 mod error_page;
 mod field;

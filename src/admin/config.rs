@@ -15,9 +15,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::config::model::{
-    AccessLog, Admin, AppClients, Config, DevelopmentClient, DevelopmentGrant, DevelopmentGroup,
-    DevelopmentUser, DevelopmentUserPool, IdentityAssertion, Issuer, KeySource, LogDestination,
-    Name, Profile, Secret, Shutdown, UserPool,
+    AccessLog, Admin, AppClients, Config, DenyFile, DevelopmentClient, DevelopmentGrant,
+    DevelopmentGroup, DevelopmentUser, DevelopmentUserPool, IdentityAssertion, Issuer, KeySource,
+    LogDestination, Name, Profile, Secret, Shutdown, UserPool,
 };
 
 use claims::{algorithm, claim_headers};
@@ -36,6 +36,7 @@ pub fn redacted(config: &Config) -> Value {
         access_log,
         connection_log,
         identity_assertion,
+        deny_list,
         oidc_data,
         health_check_log,
         claim_headers: headers,
@@ -57,6 +58,7 @@ pub fn redacted(config: &Config) -> Value {
         "access_log": self::access_log(access_log),
         "connection_log": { "destination": log_destination(connection_log) },
         "identity_assertion": identity_assertion.as_ref().map(self::identity_assertion),
+        "deny_list": deny_list.as_ref().map(deny_file),
         "oidc_data": sign_in::oidc_data(oidc_data),
         "health_check_log": { "destination": log_destination(health_check_log) },
         "claim_headers": claim_headers(headers),
@@ -146,6 +148,12 @@ fn log_destination(destination: &LogDestination) -> Value {
         LogDestination::Stdout => json!("stdout"),
         LogDestination::File(file) => json!({ "file": path(file) }),
     }
+}
+
+/// Whom it names is not for everybody who may see the configuration.
+fn deny_file(file: &DenyFile) -> Value {
+    let DenyFile { path, digest: _, entries } = file;
+    json!({ "file": self::path(path), "entries": entries.len() })
 }
 
 fn user_pool(pool: &UserPool) -> Value {

@@ -17,7 +17,8 @@ use super::connection::Peer;
 use super::guard::Guard;
 use super::problem::Problem;
 use super::scrape::Scrapes;
-use super::view::{RefreshError, View};
+use super::view::{DenyError, RefreshError, View};
+use crate::config::deny_list::Entry;
 use crate::telemetry::metrics;
 
 /// A body is never used; up to this many bytes it is read for the sake of the connection.
@@ -34,6 +35,7 @@ pub(super) fn router(view: Arc<dyn View>, guard: Guard) -> Router {
     let admin = Admin { view, guard: Arc::new(guard), scrapes: Arc::default() };
     let disclosure = from_fn_with_state(admin.clone(), disclosure);
     let change = from_fn_with_state(admin.clone(), change);
+    let change_with_body = from_fn_with_state(admin.clone(), change_with_body);
     Router::new()
         .route("/", get(index))
         .route("/livez", get(livez))
@@ -43,7 +45,11 @@ pub(super) fn router(view: Arc<dyn View>, guard: Guard) -> Router {
         .route("/keys", get(keys).route_layer(disclosure.clone()))
         .route("/config", get(config).route_layer(disclosure.clone()))
         .route("/targets", get(targets).route_layer(disclosure.clone()))
-        .route("/denials", get(denials).route_layer(disclosure))
+        .route("/denials", get(denials).route_layer(disclosure.clone()))
+        .route(
+            "/deny",
+            get(deny_list).route_layer(disclosure).merge(post(deny).route_layer(change_with_body)),
+        )
         .route("/reload", post(reload).route_layer(change.clone()))
         .route("/keys/refresh", post(refresh_keys).route_layer(change))
         .method_not_allowed_fallback(wrong_method)
@@ -94,6 +100,14 @@ async fn change(State(admin): State<Admin>, request: Request, next: Next) -> Res
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response();
     }
     next.run(Request::from_parts(head, Body::empty())).await
+}
+
+/// The same for what takes a body, which is bounded where it is read.
+async fn change_with_body(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    match admin.guard.check_change(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 async fn index() -> Html<&'static str> {
@@ -150,6 +164,51 @@ async fn targets(State(admin): State<Admin>) -> Response {
 
 async fn denials(State(admin): State<Admin>) -> Response {
     json_text(StatusCode::OK, admin.view.denials_json())
+}
+
+async fn deny_list(State(admin): State<Admin>) -> Response {
+    json_text(StatusCode::OK, admin.view.deny_list_json())
+}
+
+/// `?remove=true` takes the entry out.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DenyQuery {
+    #[serde(default)]
+    remove: bool,
+}
+
+async fn deny(
+    State(admin): State<Admin>,
+    Query(query): Query<DenyQuery>,
+    request: Request,
+) -> Response {
+    let Ok(body) = to_bytes(request.into_body(), LARGEST_BODY).await else {
+        let detail = "an entry is no longer than 64 KiB";
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response();
+    };
+    let text = String::from_utf8_lossy(&body);
+    let entry = match Entry::parse(&text) {
+        Ok(entry) => entry,
+        Err(why) => {
+            return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why.to_string()).into_response();
+        }
+    };
+    match tokio::spawn(async move { admin.view.deny(entry, query.remove).await }).await {
+        Ok(Ok(entries)) => {
+            json_text(StatusCode::OK, format!("{}\n", json!({ "entries": entries })))
+        }
+        Ok(Err(why @ DenyError::Full(_))) => {
+            Problem::new(StatusCode::INSUFFICIENT_STORAGE, why.to_string()).into_response()
+        }
+        Ok(Err(why @ DenyError::NotKept(_))) => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, why.to_string()).into_response()
+        }
+        Err(_) => {
+            let detail = "this ended in a panic; the log tells where";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
+        }
+    }
 }
 
 /// In a task of its own: a reload that has begun is not given up because its asker hung up.

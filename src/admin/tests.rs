@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::clock;
+use crate::config::deny_list::{Entry, EntryError};
 
 /// A small gateway: everything is constant but what the tests ask to change.
 #[derive(Debug, Default)]
@@ -57,6 +58,17 @@ impl View for Gateway {
 
     fn denials_json(&self) -> String {
         r#"{"denials":[]}"#.into()
+    }
+
+    fn deny_list_json(&self) -> String {
+        r#"{"entries":[]}"#.into()
+    }
+
+    async fn deny(&self, entry: Entry, _: bool) -> Result<usize, DenyError> {
+        match &*entry.value {
+            "full" => Err(DenyError::Full(EntryError::Full)),
+            _ => Ok(1),
+        }
     }
 
     async fn reload(&self) -> Result<ReloadReport, String> {

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::config::deny_list::{Entry, EntryError};
+
 /// The gateway as the admin listener sees it. Nothing here may wait for a request or for an
 /// identity provider, except [`reload`](View::reload) and [`refresh_keys`](View::refresh_keys).
 #[async_trait]
@@ -27,6 +29,13 @@ pub trait View: Send + Sync {
 
     /// Recent denials, see [`crate::telemetry::denials`]. A JSON text.
     fn denials_json(&self) -> String;
+
+    /// Whom the gateway was told to deny, but for the file's own list. A JSON text.
+    fn deny_list_json(&self) -> String;
+
+    /// Adds an entry to the deny list, or takes it out: then how many there are. Kept on disk, where
+    /// there is a state directory, before this ends.
+    async fn deny(&self, entry: Entry, is_removal: bool) -> Result<usize, DenyError>;
 
     /// Reads the file again and puts it in force, or says why not and changes nothing. Runs to its
     /// end even when the one who asked has gone.
@@ -66,6 +75,17 @@ pub struct RefreshedPool {
     pub user_pool: String,
     /// Why its keys are as old as before; none when they are fresh.
     pub error: Option<String>,
+}
+
+/// Why an entry is not on the deny list, or not kept.
+#[derive(Debug, Error)]
+pub enum DenyError {
+    /// There is no room.
+    #[error(transparent)]
+    Full(#[from] EntryError),
+    /// It holds, until the process ends.
+    #[error("the entry is in force, but could not be kept for a restart: {0}")]
+    NotKept(String),
 }
 
 /// Why nothing was refreshed.

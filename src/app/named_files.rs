@@ -31,6 +31,9 @@ impl NamedFiles {
                 texts.insert(file.clone(), config::digest(page.body.as_bytes()));
             }
         }
+        if let Some(list) = &config.deny_list {
+            texts.insert(list.path.clone(), list.digest);
+        }
         let texts = texts.into_iter().map(|(path, known)| Watch::new(path, known));
         Self(paths.into_iter().map(watch).chain(texts).collect())
     }

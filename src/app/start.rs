@@ -16,6 +16,7 @@ use pingora_proxy::HttpProxy;
 use thiserror::Error;
 
 use super::background::Background;
+use super::deny_store::{DenyStore, DenyStoreError};
 use super::reload::Reloader;
 use super::session_key::{self, SessionKeyError};
 use super::stop::StopSignal;
@@ -56,6 +57,9 @@ pub enum StartError {
     /// The admin listener's port cannot be had.
     #[error("the admin listener: {0}")]
     Admin(#[source] BindError),
+    /// The deny list that was kept is not readable.
+    #[error(transparent)]
+    DenyList(#[from] DenyStoreError),
     /// A certificate cannot be used.
     #[error("listener `{listener}`: {why}")]
     Tls {
@@ -102,6 +106,8 @@ pub struct Gateway {
     pub health_check_log: Arc<ArcSwap<HealthCheckLog>>,
     /// One line for each attempt to connect.
     pub connection_log: Arc<ArcSwap<ConnectionLog>>,
+    /// Where the deny list is kept.
+    pub deny_store: DenyStore,
     /// The last refusals.
     pub denials: Arc<Denials>,
     /// Whether first key sets are in, or were waited for long enough.
@@ -228,6 +234,8 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
         &metrics.log_dropped,
     )
     .map_err(StartError::ConnectionLog)?;
+    let deny_store = DenyStore::new(config.state_directory.as_deref());
+    let denied = deny_store.read()?;
     let own_key = config.state_directory.as_deref().map(session_key::keep).transpose()?;
     let mut snapshot = Snapshot::compile(config, None, &metrics);
     if let Some(key) = own_key {
@@ -236,6 +244,7 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
     if let Some(fault) = snapshot.groups.faults().first() {
         return Err(StartError::Target(fault.to_string()));
     }
+    snapshot.authorizers.deny_list().posted().restore(denied);
     keys.adopt(Arc::clone(&snapshot.authorizers));
     metrics.reload_succeeded(snapshot.generation, crate::clock::wall());
     Ok(Gateway {
@@ -245,6 +254,7 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
         access_log: Arc::new(ArcSwap::from_pointee(access_log)),
         health_check_log: Arc::new(ArcSwap::from_pointee(health_check_log)),
         connection_log: Arc::new(ArcSwap::from_pointee(connection_log)),
+        deny_store,
         denials: Arc::new(Denials::new()),
         has_started: AtomicBool::new(false),
         is_stopping: AtomicBool::new(false),

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use super::reload::Reloader;
 use super::start::Gateway;
 use super::targets;
-use crate::admin::{self, Readiness, RefreshError, RefreshedPool, ReloadReport, View};
+use crate::admin::{self, DenyError, Readiness, RefreshError, RefreshedPool, ReloadReport, View};
 use crate::auth::PoolStatus;
 use crate::auth::key_source::FetchFailure;
 use crate::clock;
+use crate::config::deny_list::Entry;
 use crate::connection::ConnectionStats;
 use crate::telemetry::metrics::{Metrics, PoolMetrics};
 
@@ -182,6 +183,26 @@ impl View for AdminView {
 
     fn denials_json(&self) -> String {
         self.gateway.denials.json()
+    }
+
+    fn deny_list_json(&self) -> String {
+        let snapshot = self.gateway.snapshot.load();
+        let entries = snapshot.authorizers.deny_list().posted().entries();
+        format!("{}\n", serde_json::json!({ "entries": entries }))
+    }
+
+    async fn deny(&self, entry: Entry, is_removal: bool) -> Result<usize, DenyError> {
+        let snapshot = self.gateway.snapshot.load_full();
+        let posted = Arc::clone(snapshot.authorizers.deny_list().posted());
+        let left = posted.post(entry, is_removal, clock::wall())?.len();
+        let gateway = Arc::clone(&self.gateway);
+        let kept =
+            tokio::task::spawn_blocking(move || gateway.deny_store.keep(|| posted.entries()));
+        match kept.await {
+            Ok(Ok(())) => Ok(left),
+            Ok(Err(why)) => Err(DenyError::NotKept(why.to_string())),
+            Err(why) => Err(DenyError::NotKept(why.to_string())),
+        }
     }
 
     async fn reload(&self) -> Result<ReloadReport, String> {

@@ -94,7 +94,7 @@ impl Authorizers {
             });
             if size_is_right && is_fresh {
                 self.counts.hits.fetch_add(1, Ordering::Relaxed);
-                return conclude(check, accepted, cached, now, true);
+                return conclude(self, check, accepted, cached, now, true);
             }
         }
         self.counts.misses.fetch_add(1, Ordering::Relaxed);
@@ -154,7 +154,7 @@ impl Authorizers {
                 }
                 let end = verified.expires().plus(pool.clock_skew);
                 let life = Duration::from_millis(end.0.saturating_sub(now.0));
-                let outcome = conclude(check, accepted, Arc::clone(&verified), now, false);
+                let outcome = conclude(self, check, accepted, Arc::clone(&verified), now, false);
                 if let Some(name) = name {
                     self.cache.insert(name, verified, life);
                 }
@@ -209,6 +209,7 @@ fn refusal(reason: Reason, pool: Option<&Arc<Pool>>, check: &CompiledValidation)
 
 /// The last word on a token whose signature is right.
 fn conclude(
+    authorizers: &Authorizers,
     check: &CompiledValidation,
     accepted: &Accepted,
     token: Arc<VerifiedToken>,
@@ -216,7 +217,14 @@ fn conclude(
     was_cached: bool,
 ) -> Outcome {
     let pool = Arc::clone(&accepted.pool);
-    match pool_admits(&token, &pool, now).and_then(|()| check.admits(&token)) {
+    let is_welcome = || {
+        let is_denied = authorizers.deny_list().denies(&token, now);
+        if is_denied { Err(Reason::Denied) } else { Ok(()) }
+    };
+    let admitted = pool_admits(&token, &pool, now)
+        .and_then(|()| is_welcome())
+        .and_then(|()| check.admits(&token));
+    match admitted {
         Ok(()) => {
             let headers = token.blocks.get(&check.headers, token.claims());
             Outcome::Allowed(Identity { token, pool, headers, was_cached })

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::cache::{CAPACITY, TokenCache};
+use super::deny::DenyList;
 use super::headers::ClaimHeaderSet;
 use super::key_source::{KeySource, SourceStatus};
 use super::policy::CompiledValidation;
@@ -30,6 +31,7 @@ pub struct Authorizers {
     sources: Vec<Arc<KeySource>>,
     pub(super) cache: Arc<TokenCache>,
     pub(super) counts: Arc<Counts>,
+    deny_list: DenyList,
     /// Claim header sets in use; only compiling looks at it.
     header_sets: Mutex<Vec<Arc<ClaimHeaderSet>>>,
     inherited_sets: Vec<Arc<ClaimHeaderSet>>,
@@ -71,8 +73,12 @@ impl Authorizers {
             });
             pools.push(Arc::new(Pool::compile(pool, issuers.collect())));
         }
+        let posted = previous.map_or_else(Arc::default, |p| Arc::clone(p.deny_list.posted()));
+        let file = config.deny_list.as_ref().map_or(&[][..], |file| &file.entries);
+        let deny_list = DenyList::new(file, posted);
         Self {
             pools,
+            deny_list,
             by_issuer,
             sources: in_order,
             cache: previous
@@ -103,6 +109,12 @@ impl Authorizers {
         let set = known.map_or_else(|| Arc::new(ClaimHeaderSet::compile(headers)), Arc::clone);
         sets.push(Arc::clone(&set));
         set
+    }
+
+    /// Callers that are refused though their tokens look good.
+    #[must_use]
+    pub const fn deny_list(&self) -> &DenyList {
+        &self.deny_list
     }
 
     /// Every source of keys, once.

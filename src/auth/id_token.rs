@@ -183,17 +183,17 @@ fn half_hash(algorithm: Algorithm, access_token: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest.as_ref().get(..half).unwrap_or_default())
 }
 
-/// The claims of a session whose cookie opened, as those of a token. `None` when the pool has no
+/// The claims of a session whose cookie opened, as those of a token with this life. `None` when the pool has no
 /// such issuer any more.
 #[must_use]
 pub fn session_claims(
     pool: &Pool,
     issuer: &str,
     claims: String,
-    expires: UnixMillis,
+    life: (UnixMillis, UnixMillis),
 ) -> Option<VerifiedToken> {
     let issuer = self::issuer(pool, issuer)?;
-    verify::session_claims(claims, pool.profile, issuer, expires).ok()
+    verify::session_claims(claims, pool.profile, issuer, life).ok()
 }
 
 impl Identity {

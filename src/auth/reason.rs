@@ -102,6 +102,8 @@ reasons! {
     ClaimFormatInvalid "claim_format_invalid" InvalidToken "JWTClaimFormatInvalid",
     /// A claim has another value than the rule demands.
     ClaimValueWrong "claim_value_wrong" InvalidToken "JWTClaimValueInvalid",
+    /// The caller is on the deny list.
+    Denied "denied" InvalidToken "JWTClaimValueInvalid",
     /// The scopes that the rule demands are not all there.
     ScopeMissing "scope_missing" InsufficientScope "JWTClaimValueInvalid",
     /// The groups that the rule demands are not all there.

@@ -95,6 +95,16 @@ impl VerifiedToken {
         self.token_use
     }
 
+    /// When the bearer proved who they are, or else when it was issued, in seconds since 1970: what a
+    /// refresh does not change comes first.
+    #[must_use]
+    pub fn first_issued(&self) -> Option<u64> {
+        let number = |name: &str| self.claims.raw(name)?.parse::<f64>().ok().filter(|n| *n >= 0.0);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let signed_in = number("auth_time").map(|seconds| seconds as u64);
+        signed_in.or_else(|| self.issued.map(UnixMillis::seconds))
+    }
+
     /// `exp`.
     #[must_use]
     pub const fn expires(&self) -> UnixMillis {
@@ -196,7 +206,7 @@ pub(super) fn session_claims(
     text: String,
     profile: Profile,
     issuer: &Arc<Issuer>,
-    expires: UnixMillis,
+    (issued, expires): (UnixMillis, UnixMillis),
 ) -> Result<VerifiedToken, Reason> {
     let mut payload = Payload::parse(text).map_err(|_| Reason::TokenMalformed)?;
     let known = payload.known;
@@ -214,7 +224,7 @@ pub(super) fn session_claims(
         token_use: None,
         expires,
         not_before: UnixMillis(0),
-        issued: None,
+        issued: Some(issued),
         subject,
         client,
         audiences: Box::default(),

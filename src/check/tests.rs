@@ -26,6 +26,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         },
         connection_log: LogDestination::Off,
         identity_assertion: None,
+        deny_list: None,
         oidc_data: crate::config::model::OidcData::default(),
         health_check_log: LogDestination::Off,
         claim_headers: Vec::new(),

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::deny_list::Entry;
 use super::diagnostics::Span;
 pub use super::error_page::{ErrorPage, ErrorPages, PageFor};
 pub use super::mutual_authentication::{
@@ -55,6 +56,8 @@ pub struct Config {
     pub connection_log: LogDestination,
     /// How target groups that want it are told who calls.
     pub identity_assertion: Option<IdentityAssertion>,
+    /// Callers whose tokens and sessions are no longer good, from a file.
+    pub deny_list: Option<DenyFile>,
     /// How targets are told who signed in, in ALB's header.
     pub oidc_data: OidcData,
     /// One line a health check. Default off.
@@ -146,6 +149,17 @@ pub enum LogDestination {
     Stdout,
     /// Appended to a file.
     File(PathBuf),
+}
+
+/// `deny_list:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DenyFile {
+    /// The file.
+    pub path: PathBuf,
+    /// A digest of what was read.
+    pub digest: [u8; 32],
+    /// What it says.
+    pub entries: Arc<[Entry]>,
 }
 
 /// `identity_assertion:`

@@ -69,6 +69,12 @@ pub(super) struct File {
     pub(super) connection_log: Field<ConnectionLog>,
     /// How target groups with `identity_assertion: true` are told who calls.
     pub(super) identity_assertion: Field<IdentityAssertion>,
+    /// A file of callers whose tokens and sessions are refused though they look good: one JSON object
+    /// a line, `{"claim": "sub", "value": "..."}`, with `issuer`, `issued_before` and `until` (seconds
+    /// since 1970) as needed; claims are `sub`, `sid`, `origin_jti`, `jti` and `client_id`. It is read
+    /// again when it changes.
+    #[schemars(example = &"deny.jsonl")]
+    pub(super) deny_list: Field<String>,
     /// How `x-amzn-oidc-data`, which tells targets who signed in, is signed.
     pub(super) oidc_data: Field<OidcData>,
     /// One line for each health check, in the fields of ALB's health-check log.

@@ -12,6 +12,7 @@ mod browser_url;
 mod chain;
 mod claims;
 mod condition;
+mod deny_list;
 mod development;
 mod error_page;
 mod forwarding;
@@ -73,6 +74,7 @@ pub(super) fn validate(
     let access_log = judge.access_log(raw.access_log.value());
     let connection_log = judge.connection_log(&raw.connection_log, &access_log);
     let identity_assertion = judge.identity_assertion(&raw.identity_assertion, &raw.target_groups);
+    let deny_list = judge.deny_list(&raw.deny_list);
     let oidc_data = judge.oidc_data(&raw.oidc_data);
     let health_check_log = judge.health_check_log(&raw.health_check_log);
     let claim_headers = judge.file_claim_headers(&raw.claim_headers);
@@ -132,6 +134,7 @@ pub(super) fn validate(
         access_log,
         connection_log,
         identity_assertion,
+        deny_list,
         oidc_data,
         health_check_log,
         claim_headers: claim_headers.to_vec(),

@@ -129,7 +129,15 @@ pub fn conclude(
     let sign_in = listener.and_then(|l| l.rules.get(callback.rule)?.sign_in.as_deref());
     let answer = match (redeemed, sign_in) {
         (Ok(session), Some(sign_in)) => {
-            callback.conclude(sign_in, &session, &snapshot.seal, moment.wall)
+            let open = OpenSession::new(session, &sign_in.realm.pool);
+            let deny_list = snapshot.authorizers.deny_list();
+            match open {
+                Some(open) if !deny_list.denies(&open.token, moment.wall) => {
+                    callback.conclude(sign_in, &open.session, &snapshot.seal, moment.wall)
+                }
+                Some(_) => Err(Failure::Denied),
+                None => Err(Failure::Unhandled),
+            }
         }
         (Ok(_), None) => Err(Failure::Unhandled),
         (Err(failure), _) => Err(failure),
@@ -161,7 +169,9 @@ impl View<'_> {
             Some(Err(failure)) => return must_sign_in(failure.error_reason()),
             Some(Ok(open)) => match session::judge(sign_in, Arc::clone(open), now) {
                 // An access token of a second or two: renewed once is enough for one request.
-                Found::Good(open) | Found::Renewable(open) => {
+                Found::Good(open) | Found::Renewable(open)
+                    if !snapshot.authorizers.deny_list().denies(&open.token, now) =>
+                {
                     let scheme = self.listener.browser_scheme(request.received.scheme);
                     let reach = Reach::of(request.headers, scheme);
                     let seal = &snapshot.seal;
@@ -171,7 +181,13 @@ impl View<'_> {
                 other => other,
             },
         };
+        let is_denied =
+            |open: &OpenSession| snapshot.authorizers.deny_list().denies(&open.token, now);
         let error_reason = match found {
+            // Whoever may not come in at all is told at the callback.
+            Found::Good(open) | Found::Renewable(open) if is_denied(&open) => {
+                return must_sign_in("");
+            }
             Found::Good(open) => return Ok(Some(InSession { open, cookies: Vec::new() })),
             Found::Renewable(open) => {
                 let renewal = Renewal { sign_in: Arc::clone(sign_in), open };

@@ -66,6 +66,8 @@ pub enum Stage {
     Time,
     /// `client_id` and `aud`.
     Client,
+    /// The deny list.
+    DenyList,
     /// `token_use`.
     TokenUse,
     /// `additional_claims`.
@@ -77,7 +79,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Header,
         Self::Format,
         Self::Issuer,
@@ -87,6 +89,7 @@ impl Stage {
         Self::Claims,
         Self::Time,
         Self::Client,
+        Self::DenyList,
         Self::TokenUse,
         Self::AdditionalClaims,
         Self::Scopes,
@@ -107,6 +110,7 @@ impl Stage {
             Self::Time => "time",
             Self::Client => "client",
             Self::TokenUse => "token_use",
+            Self::DenyList => "deny_list",
             Self::AdditionalClaims => "additional_claims",
             Self::Scopes => "scopes",
             Self::Groups => "groups",
@@ -143,6 +147,8 @@ impl Seen<'_> {
             Stage::AdditionalClaims => !self.wanted.additional_claims.is_empty(),
             Stage::Scopes => self.wanted.scopes.is_some(),
             Stage::Groups => self.wanted.groups.is_some(),
+            // What is posted to a running gateway is not known here.
+            Stage::DenyList => self.snapshot.config.deny_list.is_some(),
             Stage::TokenUse => self.pool(told.as_ref()).is_none_or(is_cognito),
             _ => true,
         };
@@ -217,6 +223,7 @@ impl Seen<'_> {
             | AuthReason::IssuedInFuture
             | AuthReason::LifetimeTooLong => Stage::Time,
             AuthReason::ClientNotAllowed | AuthReason::AudienceWrong => Stage::Client,
+            AuthReason::Denied => Stage::DenyList,
             AuthReason::ClaimValueWrong => Stage::AdditionalClaims,
             AuthReason::ScopeMissing => Stage::Scopes,
             AuthReason::GroupMissing => Stage::Groups,

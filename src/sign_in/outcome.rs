@@ -51,6 +51,9 @@ pub enum Failure {
     /// Claims and tokens do not fit into cookies.
     #[error("claims and tokens are too large")]
     TooLarge,
+    /// Who signed in is on the deny list.
+    #[error("the caller is on the deny list")]
+    Denied,
     /// A fault of ours, or keys that cannot be fetched.
     #[error("signing in failed")]
     Unhandled,
@@ -58,7 +61,7 @@ pub enum Failure {
 
 impl Failure {
     /// Every failure.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::StateMissing,
         Self::StateInvalid,
         Self::NonceMissing,
@@ -75,6 +78,7 @@ impl Failure {
         Self::TokenEndpointTimeout,
         Self::UserInfoTimeout,
         Self::TooLarge,
+        Self::Denied,
         Self::Unhandled,
     ];
 
@@ -98,6 +102,7 @@ impl Failure {
             Self::TokenEndpointTimeout => "token_endpoint_timeout",
             Self::UserInfoTimeout => "user_info_timeout",
             Self::TooLarge => "session_too_large",
+            Self::Denied => "denied",
             Self::Unhandled => "sign_in_failed",
         }
     }
@@ -121,6 +126,8 @@ impl Failure {
             Self::TokenEndpointTimeout => "AuthTokenEpRequestTimeout",
             Self::UserInfoTimeout => "AuthUserinfoEpRequestTimeout",
             Self::TooLarge => "AuthUserinfoResponseSizeExceeded",
+            // ALB has no such list.
+            Self::Denied => "",
             Self::Unhandled => "AuthUnhandledException",
         }
     }

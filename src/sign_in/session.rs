@@ -294,13 +294,14 @@ impl OpenSession {
     /// Makes it ready for requests. `None` for what no session of this pool and client is.
     #[must_use]
     pub fn new(session: Session, pool: &Pool) -> Option<Self> {
-        let expires = UnixMillis(session.ends.saturating_mul(1000));
+        let moment = |seconds: u64| UnixMillis(seconds.saturating_mul(1000));
+        let life = (moment(session.begun), moment(session.ends));
         let own = session.user_info.get().trim_end().strip_suffix('}')?;
         let more = session.more.get().trim_start().strip_prefix('{')?;
         let is_one = own.trim_end().ends_with('{') || more.trim_end() == "}";
         let joint = if is_one { "" } else { "," };
         let claims = format!("{own}{joint}{more}");
-        let token = session_claims(pool, &session.issuer, claims, expires)?;
+        let token = session_claims(pool, &session.issuer, claims, life)?;
         let user_info: Map<String, Value> = serde_json::from_str(session.user_info.get()).ok()?;
         let claims = Claims::parse(session.user_info.get().to_owned())?;
         let raw = |name: &String| {

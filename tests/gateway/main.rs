@@ -17,6 +17,7 @@ mod commands;
 mod conditions;
 mod connection_log;
 mod dead_targets;
+mod deny_list;
 mod deregistration;
 mod desync;
 mod diff;

@@ -73,8 +73,12 @@ fn a_client_that_leaves_in_the_middle_of_a_body_leaves_no_request_behind() {
     // The next request of somebody else is not taken for the rest of it.
     let answer = crate::support::wire::get(gateway.address(), "/open/2");
     assert_eq!(answer.status, 200);
-    let cut = target.next();
-    assert_eq!(cut.target(), "/open/1");
-    assert!(b"abc".starts_with(&cut.body), "{:?}", cut.body);
-    assert_eq!(target.next().target(), "/open/2");
+    // What was cut short may reach the target first, later, or not at all.
+    let mut first = target.next();
+    if first.target() == "/open/1" {
+        assert!(b"abc".starts_with(&first.body), "{:?}", first.body);
+        first = target.next();
+    }
+    assert_eq!(first.target(), "/open/2");
+    assert!(first.body.is_empty(), "{:?}", first.body);
 }

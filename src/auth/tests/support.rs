@@ -219,6 +219,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
         },
         connection_log: LogDestination::Off,
         identity_assertion: None,
+        deny_list: None,
         oidc_data: crate::config::model::OidcData::default(),
         health_check_log: LogDestination::Off,
         claim_headers: vec![],

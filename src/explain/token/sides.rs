@@ -38,6 +38,7 @@ impl Seen<'_> {
             Stage::Claims => self.claim_sides(told, pool),
             Stage::Time => self.time_sides(told, pool),
             Stage::Client => client_sides(told, pool),
+            Stage::DenyList => ("a caller that is not on it".to_owned(), String::new()),
             Stage::TokenUse => (token_use(self.wanted.token_use).to_owned(), claim("token_use")),
             Stage::AdditionalClaims => self.additional_sides(told),
             Stage::Scopes => {
