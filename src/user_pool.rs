@@ -2,15 +2,19 @@
 //! an AWS account to try the gateway or to test against it.
 //!
 //! It signs real RS256 tokens with exactly Cognito's claims, publishes the keys, signs users in by
-//! password, refreshes and revokes, and gives machines tokens by client credentials. The core
-//! decides and takes time and randomness as arguments; [`http`] puts it on a socket.
+//! password or on its own page, refreshes and revokes, and gives machines tokens by client
+//! credentials. The core decides and takes time and randomness as arguments; [`http`] puts it on a
+//! socket.
 //!
 //! It is not for production, and made hard to use there: passwords stand in `routes.yaml`, it
-//! refuses any address but loopback, and it has endpoints that mint whatever is asked for. It is
-//! not an OAuth server for browsers either: there is no sign-in page.
+//! refuses any address but loopback, and it has endpoints that mint whatever is asked for.
 
 mod attempts;
+mod authorization;
+mod bearer;
+mod browsers;
 mod claims;
+mod codes;
 mod development;
 mod directory;
 mod errors;
@@ -20,6 +24,7 @@ mod keys;
 mod listener;
 mod oauth;
 mod operations;
+mod parameters;
 mod random;
 mod samples;
 mod secrets;
@@ -27,6 +32,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,18 +41,22 @@ use parking_lot::Mutex;
 
 use crate::config::model::DevelopmentUserPool;
 
+pub use self::authorization::{Authorization, Refusal, SignedIn, Step};
 pub use self::development::{MAX_TOKENS_AT_ONCE, OrderError, TokenOrder, TokenUse};
-pub use self::errors::{ApiError, OAuthError, PoolError};
+pub use self::errors::{ApiError, OAuthError, PageError, PoolError};
 pub use self::key_files::{load_or_generate, store};
 pub use self::keys::{KeyRing, MAX_KEYS_PER_USE, SigningKey};
 pub use self::listener::{bind, is_loopback_host};
-pub use self::oauth::{ClientCredentials, OAuthTokens};
+pub use self::oauth::{ClientCredentials, CodeExchange, OAuthTokens};
 pub use self::operations::{AuthenticationResult, InitiateAuth, UserDescription};
+pub use self::parameters::{Parameters, TooMany};
 pub use self::random::{NoRandomness, Randomness, SystemRandomness};
 pub use self::samples::sample_lines;
 pub use self::secrets::secret_hash;
 
 use self::attempts::Attempts;
+use self::browsers::Browsers;
+use self::codes::Codes;
 use self::directory::Directory;
 use self::sessions::Sessions;
 
@@ -63,11 +73,14 @@ pub const SIGN_IN_SCOPE: &str = "aws.cognito.signin.user.admin";
 pub struct UserPool {
     issuer: Arc<str>,
     pool_id: Arc<str>,
+    address: SocketAddr,
     token_validity: Duration,
     directory: Directory,
     keys: ArcSwap<KeyRing>,
     sessions: Mutex<Sessions>,
     attempts: Mutex<Attempts>,
+    codes: Mutex<Codes>,
+    browsers: Mutex<Browsers>,
 }
 
 impl UserPool {
@@ -83,11 +96,14 @@ impl UserPool {
         Ok(Self {
             issuer: issuer_of(configuration).into(),
             pool_id: configuration.user_pool_id.as_str().into(),
+            address: configuration.address,
             token_validity: configuration.token_validity,
             directory: Directory::new(configuration),
             keys: ArcSwap::from_pointee(keys),
             sessions: Mutex::new(Sessions::default()),
             attempts: Mutex::new(Attempts::default()),
+            codes: Mutex::new(Codes::default()),
+            browsers: Mutex::new(Browsers::default()),
         })
     }
 
@@ -133,4 +149,9 @@ fn require_pool_id(id: &str) -> Result<(), PoolError> {
                 && back.bytes().all(|b| b.is_ascii_alphanumeric())
         });
     if is_right { Ok(()) } else { Err(PoolError::PoolId(id.to_owned())) }
+}
+
+/// What a caller sent, cut so that an answer cannot be made arbitrarily long.
+fn shortened(text: &str) -> String {
+    text.chars().take(128).collect()
 }

@@ -228,8 +228,18 @@ fn development(pool: &DevelopmentUserPool) -> Value {
 }
 
 fn development_client(client: &DevelopmentClient) -> Value {
-    let DevelopmentClient { client_id, client_secret, scopes, grants } = client;
+    let DevelopmentClient {
+        client_id,
+        client_secret,
+        scopes,
+        grants,
+        callback_urls,
+        logout_urls,
+        refresh_token_rotation,
+    } = client;
+    let rotation = |grace| json!({ "retry_grace_period": seconds(grace) });
     let grant = |grant: &DevelopmentGrant| match grant {
+        DevelopmentGrant::AuthorizationCode => "authorization_code",
         DevelopmentGrant::ClientCredentials => "client_credentials",
         DevelopmentGrant::UserPassword => "user_password",
         DevelopmentGrant::RefreshToken => "refresh_token",
@@ -239,6 +249,9 @@ fn development_client(client: &DevelopmentClient) -> Value {
         "client_secret": secret(client_secret.as_ref()),
         "scopes": scopes,
         "grants": grants.iter().map(grant).collect::<Vec<_>>(),
+        "callback_urls": callback_urls,
+        "logout_urls": logout_urls,
+        "refresh_token_rotation": refresh_token_rotation.map(rotation),
     })
 }
 

@@ -1,6 +1,7 @@
 //! `portcullis demo [FILE]`: the file's user pool, its targets and the gateway in one process.
 
 pub(crate) mod echo;
+mod page;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -113,12 +114,18 @@ struct Samples {
     protected: String,
     scopes: Vec<String>,
     public: String,
+    /// Where a browser signs in, if anywhere.
+    page: Option<String>,
 }
 
 impl Samples {
     fn of(listener: &Listener) -> Self {
-        let mut samples =
-            Self { protected: "/".to_owned(), scopes: Vec::new(), public: "/".to_owned() };
+        let mut samples = Self {
+            protected: "/".to_owned(),
+            scopes: Vec::new(),
+            public: "/".to_owned(),
+            page: None,
+        };
         let forwards = |rule: &&Rule| matches!(rule.action, Action::Forward(_));
         let protected =
             listener.rules.iter().filter(forwards).find(|rule| rule.authentication.is_some());
@@ -133,6 +140,8 @@ impl Samples {
         }
         let public = listener.rules.iter().filter(forwards).find(|rule| rule.public);
         samples.public = public.map_or(samples.public, sample_path);
+        let page = listener.rules.iter().filter(forwards).find(|rule| rule.sign_in.is_some());
+        samples.page = page.map(sample_path);
         samples
     }
 }
@@ -199,7 +208,14 @@ fn explain(config: &Config, pool: &DevelopmentUserPool, service: &Service, file:
          How fast is it? (wrk is in Debian)\n\n  \
            wrk -t1 -c64 -d10s -H \"Authorization: Bearer $TOKEN\" {gateway}{protected}\n\
          \n\
-         Then change a rule in {file}, or break it: the log below says what became of it.\n\n",
+         {page}Then change a rule in {file}, or break it: the log below says what became of it.\n\n",
+        page = samples.page.as_ref().map_or_else(String::new, |page| {
+            let user = pool.users.first();
+            let user = user.map_or_else(String::new, |user| {
+                format!(" ({}, {})", user.username, user.password.expose())
+            });
+            format!("Sign in with a browser{user}:\n\n  {gateway}{page}\n\n")
+        }),
         admin = config.admin.address,
         pool = pool.address,
         targets = targets(config)

@@ -871,13 +871,21 @@ pub struct DevelopmentClient {
     pub client_secret: Option<Secret>,
     /// Full scope names it may ask for.
     pub scopes: Vec<String>,
-    /// `client_credentials`, `user_password`, `refresh_token`; what it may do.
+    /// What it may do.
     pub grants: Vec<DevelopmentGrant>,
+    /// Where a code may be sent; compared byte for byte.
+    pub callback_urls: Vec<String>,
+    /// Where a signed-out browser may be sent; compared byte for byte.
+    pub logout_urls: Vec<String>,
+    /// Present when each refresh gives a new refresh token: how long the old one still works.
+    pub refresh_token_rotation: Option<Duration>,
 }
 
 /// What a client of the embedded pool may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DevelopmentGrant {
+    /// Sign-in on the pool's own page, and its code at `/oauth2/token`.
+    AuthorizationCode,
     /// `client_credentials` at `/oauth2/token`.
     ClientCredentials,
     /// `InitiateAuth` with `USER_PASSWORD_AUTH`.

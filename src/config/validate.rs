@@ -8,6 +8,7 @@ mod access_log;
 mod action;
 mod address;
 mod balancing;
+mod browser_url;
 mod chain;
 mod claims;
 mod condition;

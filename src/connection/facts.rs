@@ -128,6 +128,13 @@ impl ConnectionFacts {
         self.desync().is_some_and(|finding| finding.closes_in(self.settings.desync))
     }
 
+    /// Bytes received and sent since this was asked last; streams of one connection share them.
+    pub fn take_traffic(&self) -> (u64, u64) {
+        let [told_in, told_out] = &self.life.told;
+        let take = |told: &AtomicU64, now: u64| now.saturating_sub(told.fetch_max(now, Relaxed));
+        (take(told_in, self.bytes_in()), take(told_out, self.bytes_out()))
+    }
+
     /// Bytes read from the client so far, TLS taken off.
     #[must_use]
     pub fn bytes_in(&self) -> u64 {
@@ -296,6 +303,8 @@ pub(super) struct Life {
     pub(super) closing: AtomicU8,
     pub(super) killed: AtomicBool,
     pub(super) began: AtomicBool,
+    /// What of the next two was told by [`ConnectionFacts::take_traffic`].
+    told: [AtomicU64; 2],
     pub(super) bytes_in: AtomicU64,
     pub(super) bytes_out: AtomicU64,
     pub(super) requests: AtomicU64,
@@ -327,6 +336,7 @@ impl Life {
             closing: AtomicU8::new(OPEN),
             killed: AtomicBool::new(false),
             began: AtomicBool::new(false),
+            told: Default::default(),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             requests: AtomicU64::new(0),

@@ -34,16 +34,25 @@ impl Gateway {
         };
         let total = context.elapsed();
 
+        if let Some(facts) = ConnectionFacts::of(session) {
+            let is_ipv6 = facts.peer.ip().to_canonical().is_ipv6();
+            listener.metrics.request(is_ipv6, facts.take_traffic());
+        }
         if let Some(rule) = rule {
             // Of a target that did not answer the answer is ours.
             let is_targets = context.failure.is_none() && context.target_status.is_some();
             let group = context.plan().filter(|_| is_targets).map(|plan| plan.position);
             rule.metrics.request(group, status, total, context.first_byte);
+            rule.metrics.action(reason.action());
             count_decision(rule, decision);
             if let Reason::SignIn(outcome) = reason
                 && let Some(result) = outcome.result()
             {
                 rule.metrics.sign_in(result);
+                // Only a code that was redeemed made anybody wait.
+                if let Some(waited) = context.waited {
+                    rule.metrics.sign_in_took(waited);
+                }
             }
         }
         if let (Some(plan), Some(target)) = (context.plan(), served)

@@ -115,6 +115,7 @@ impl Gateway {
                     if let Some(rule) = decision.rule.and_then(|rule| rules.get(rule))
                         && is_first
                     {
+                        rule.metrics.sign_in_took(since(moment.mono));
                         let is_renewed = outcome.is_ok();
                         rule.metrics.sign_in(if is_renewed {
                             "refresh_success"

@@ -13,6 +13,7 @@ mod groups;
 mod process;
 mod stickiness;
 mod text;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +26,9 @@ use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry, Tex
 use crate::clock::{self, UnixMillis};
 
 pub use cells::{Counter, DURATION_BUCKETS, Histogram};
-pub use families::{ListenerMetrics, PoolMetrics, RuleMetrics, SIGN_IN_RESULTS, STATUS_CLASSES};
+pub use families::{
+    ListenerMetrics, PoolMetrics, RULE_ACTIONS, RuleMetrics, SIGN_IN_RESULTS, STATUS_CLASSES,
+};
 pub use groups::GroupCounts;
 pub use stickiness::StickinessMetrics;
 

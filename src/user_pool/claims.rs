@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::directory::User;
 use super::random::{NoRandomness, Randomness, uuid};
+use super::secrets::digest_of;
 
 /// The claims of one token, in order.
 pub(super) type Claims = Map<String, Value>;
@@ -24,6 +27,8 @@ pub(super) struct SignIn {
     pub(super) scope: Arc<str>,
     /// Whether it came through OAuth: then access tokens carry `version`.
     pub(super) is_oauth: bool,
+    /// The `aud` of access tokens, if the application bound them to one API (RFC 8707).
+    pub(super) resource: Option<Arc<str>>,
 }
 
 impl SignIn {
@@ -40,6 +45,7 @@ impl SignIn {
             auth_time,
             scope: scope.into(),
             is_oauth,
+            resource: None,
         })
     }
 }
@@ -71,6 +77,9 @@ pub(super) fn access(user: &User, sign_in: &SignIn, stamp: Stamp<'_>) -> Claims 
     if sign_in.is_oauth {
         put("version", json!(2));
     }
+    if let Some(resource) = &sign_in.resource {
+        put("aud", json!(&**resource));
+    }
     put("client_id", json!(stamp.client_id));
     put("origin_jti", json!(&*sign_in.origin_jti));
     put("event_id", json!(&*sign_in.event_id));
@@ -92,8 +101,9 @@ pub(super) fn id(user: &User, sign_in: &SignIn, stamp: Stamp<'_>) -> Claims {
     if !user.groups.is_empty() {
         put("cognito:groups", json!(user.groups));
     }
-    let email = user.attributes.get("email");
-    if let Some(is_verified) = is_verified(user, "email") {
+    let may_have = |name: &&str| !sign_in.is_oauth || is_readable(&sign_in.scope, name);
+    let email = user.attributes.get("email").filter(|_| may_have(&"email"));
+    if let Some(is_verified) = email.and_then(|_| is_verified(user, "email")) {
         put("email_verified", json!(is_verified));
     }
     if let Some(role) = &user.preferred_role {
@@ -101,11 +111,12 @@ pub(super) fn id(user: &User, sign_in: &SignIn, stamp: Stamp<'_>) -> Claims {
     }
     put("iss", json!(stamp.issuer));
     put("cognito:username", json!(user.username));
-    if let Some(is_verified) = is_verified(user, "phone_number") {
+    let phone_number = Some("phone_number").filter(may_have);
+    if let Some(is_verified) = phone_number.and_then(|name| is_verified(user, name)) {
         put("phone_number_verified", json!(is_verified));
     }
     for (name, value) in &user.attributes {
-        if !is_placed_elsewhere(name) {
+        if !is_placed_elsewhere(name) && may_have(&name.as_str()) {
             put(name, json!(value));
         }
     }
@@ -124,6 +135,28 @@ pub(super) fn id(user: &User, sign_in: &SignIn, stamp: Stamp<'_>) -> Claims {
         put("email", json!(email));
     }
     claims
+}
+
+/// Ties an ID token to the access token that comes with it, and to the request that asked for it.
+pub(super) fn bind(claims: &mut Claims, access_token: &str, nonce: Option<&str>) {
+    let digest = digest_of(access_token);
+    let (half, _) = digest.split_at(16);
+    claims.insert("at_hash".to_owned(), json!(URL_SAFE_NO_PAD.encode(half)));
+    if let Some(nonce) = nonce {
+        claims.insert("nonce".to_owned(), json!(nonce));
+    }
+}
+
+/// Whether a sign-in with these scopes shows the attribute. `openid` alone shows all, and so does
+/// `profile`, which Cognito reads as "all that the client may read".
+pub(super) fn is_readable(scope: &str, attribute: &str) -> bool {
+    let has = |wanted: &str| scope.split(' ').any(|scope| scope == wanted);
+    match attribute {
+        _ if has("profile") || !(has("email") || has("phone")) => true,
+        "email" | "email_verified" => has("email"),
+        "phone_number" | "phone_number_verified" => has("phone"),
+        _ => false,
+    }
 }
 
 /// A machine's access token: no user name, no groups, no session.
@@ -151,10 +184,15 @@ pub(super) fn is_verified(user: &User, attribute: &str) -> Option<bool> {
     Some(said.is_none_or(|text| text == "true"))
 }
 
-/// Attributes with a place of their own, and names that belong to the pool: an attribute named
-/// `sub` or `exp` in the file must not overwrite what the pool says.
+/// Attributes with a place of their own, and names that belong to the pool.
 fn is_placed_elsewhere(name: &str) -> bool {
-    const PLACED: [&str; 14] = [
+    matches!(name, "email" | "email_verified" | "phone_number_verified") || is_the_pools(name)
+}
+
+/// Names that belong to the pool: an attribute named `sub` or `exp` in the file must not overwrite
+/// what the pool says.
+pub(super) fn is_the_pools(name: &str) -> bool {
+    const OWN: [&str; 13] = [
         "sub",
         "iss",
         "aud",
@@ -166,9 +204,8 @@ fn is_placed_elsewhere(name: &str) -> bool {
         "event_id",
         "token_use",
         "auth_time",
-        "email",
-        "email_verified",
-        "phone_number_verified",
+        "nonce",
+        "at_hash",
     ];
-    PLACED.contains(&name) || name.starts_with("cognito:")
+    OWN.contains(&name) || name.starts_with("cognito:")
 }

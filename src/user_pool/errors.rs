@@ -102,6 +102,9 @@ pub enum ApiError {
     /// Revoked.
     #[error("Refresh Token has been revoked")]
     RefreshTokenRevoked,
+    /// Another one has taken its place.
+    #[error("Refresh Token has been used already")]
+    RefreshTokenReused,
     /// An access or ID token where a refresh token was asked for.
     #[error("Unsupported token type")]
     UnsupportedTokenType,
@@ -136,6 +139,7 @@ impl ApiError {
             Self::UnknownClient(_) => "ResourceNotFoundException",
             Self::UnsupportedTokenType => "UnsupportedTokenTypeException",
             Self::ClientSecretWrong => "UnauthorizedException",
+            Self::RefreshTokenReused => "RefreshTokenReuseException",
             Self::Internal => "InternalErrorException",
             _ => "NotAuthorizedException",
         }
@@ -148,7 +152,62 @@ impl ApiError {
     }
 }
 
-/// What the token and revocation endpoints answer instead of tokens (RFC 6749, section 5.2).
+/// Why a browser is shown a page instead of being sent back: where to is just what is not certain.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PageError {
+    /// A parameter that cannot be done without.
+    #[error("The request has no {0}, or more than one.")]
+    Missing(&'static str),
+    /// No such client.
+    #[error("There is no client {0} in this user pool.")]
+    UnknownClient(String),
+    /// Not one of the client's.
+    #[error("{given} is not one of the {key} of the client, which are compared byte for byte.")]
+    UrlMismatch {
+        /// What the request named.
+        given: String,
+        /// `callback_urls` or `logout_urls`.
+        key: &'static str,
+    },
+    /// Longer, or of more parameters, than anything the endpoint knows.
+    #[error("The request is too long.")]
+    TooLong,
+    /// The form came from elsewhere, or its page is no longer known.
+    #[error("This form was not sent by our own page, or it is too old. Go back and try again.")]
+    Forgery,
+    /// Not a form, or not what the page sends.
+    #[error("The form cannot be read.")]
+    Form,
+    /// Keys or randomness failed us.
+    #[error("Something went wrong here.")]
+    Internal,
+}
+
+impl PageError {
+    /// The error code to look up.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Missing(_) | Self::TooLong | Self::Form => "invalid_request",
+            Self::UnknownClient(_) => "invalid_client",
+            Self::UrlMismatch { .. } => "redirect_mismatch",
+            Self::Forgery => "invalid_csrf_token",
+            Self::Internal => "server_error",
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Forgery => 403,
+            Self::Internal => 500,
+            _ => 400,
+        }
+    }
+}
+
+/// What OAuth endpoints answer instead of tokens or a code (RFC 6749, sections 4.1.2.1 and 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OAuthError {
     /// A parameter is missing, doubled or malformed.
@@ -157,14 +216,20 @@ pub enum OAuthError {
     /// Unknown client, wrong or missing secret.
     #[error("the client is unknown or its secret is wrong")]
     InvalidClient,
-    /// The refresh token is unknown, old, revoked or another client's.
-    #[error("the refresh token is not valid")]
+    /// The code or refresh token is unknown, old, revoked, used or another client's.
+    #[error("the code or refresh token is not valid")]
     InvalidGrant,
+    /// The code was asked for with another `redirect_uri`.
+    #[error("invalid_redirect")]
+    InvalidRedirect,
+    /// `prompt=none`, and the user would have to do something.
+    #[error("the user is not signed in")]
+    LoginRequired,
     /// The client may not use this grant.
     #[error("the client may not use this grant")]
     UnauthorizedClient,
     /// Not one of ours.
-    #[error("the grant types are client_credentials and refresh_token")]
+    #[error("the grant types are authorization_code, client_credentials and refresh_token")]
     UnsupportedGrantType,
     /// A scope that the client has not.
     #[error("the client does not have this scope")]
@@ -185,7 +250,9 @@ impl OAuthError {
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
-            Self::UnauthorizedClient => "unauthorized_client",
+            // Cognito's word for a changed redirect_uri too; others say invalid_grant.
+            Self::UnauthorizedClient | Self::InvalidRedirect => "unauthorized_client",
+            Self::LoginRequired => "login_required",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::UnsupportedTokenType => "unsupported_token_type",

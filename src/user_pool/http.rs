@@ -1,17 +1,22 @@
-//! The user pool on a socket: the well-known documents, the JSON API, the token endpoint, and what
-//! only a development pool has. Reads the clock and the system's randomness for the core.
+//! The user pool on a socket: the well-known documents, the JSON API, the sign-in pages, the token
+//! endpoint, and what only a development pool has. Reads the clock and the system's randomness for the core.
 //!
 //! Every answer carries request ids, every body is bounded, and nothing is answered for a `Host`
 //! other than loopback: a page that rebinds its name to 127.0.0.1 gets no token.
 
 mod api;
+mod cookies;
 mod development;
+mod hosted_ui;
 mod oauth;
+mod page;
 #[cfg(test)]
 mod tests;
+mod user_info;
 mod well_known;
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,6 +76,10 @@ impl Service {
     pub const fn pool(&self) -> &Arc<UserPool> {
         &self.pool
     }
+
+    fn address(&self) -> SocketAddr {
+        self.pool.address
+    }
 }
 
 /// Every path of the pool.
@@ -78,8 +87,13 @@ pub fn router(service: Arc<Service>) -> Router {
     let well_known = Router::new()
         .route("/{pool}/.well-known/jwks.json", get(well_known::jwks))
         .route("/{pool}/.well-known/openid-configuration", get(well_known::discovery));
+    let user_info = get(user_info::show).post(user_info::show).options(preflight);
     let public = Router::new()
         .merge(well_known)
+        .route("/oauth2/authorize", get(hosted_ui::authorize))
+        .route("/login", get(hosted_ui::login).post(hosted_ui::sign_in))
+        .route("/oauth2/userInfo", user_info)
+        .route("/logout", get(hosted_ui::logout))
         .route("/", post(api::call).options(preflight))
         .route("/oauth2/token", post(oauth::token).options(preflight))
         .route("/oauth2/revoke", post(oauth::revoke).options(preflight))
@@ -172,13 +186,14 @@ async fn refuse_pages(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Answers a CORS preflight for the API and the token endpoint.
+/// Answers a CORS preflight for the API, the token endpoint and `userInfo`.
 async fn preflight() -> Response {
     const ALLOWED: &str = "content-type,x-amz-target,x-amz-user-agent,cache-control,\
         authorization,x-amz-date,x-amz-security-token,amz-sdk-invocation-id,amz-sdk-request";
     let mut headers = HeaderMap::new();
     allow_any_origin(&mut headers);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST,OPTIONS"));
+    headers
+        .insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,POST,OPTIONS"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED));
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
     (StatusCode::NO_CONTENT, headers).into_response()

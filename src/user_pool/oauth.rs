@@ -1,17 +1,19 @@
-//! The token endpoint: `client_credentials` and `refresh_token` (RFC 6749, sections 4.4 and 6),
-//! and revocation (RFC 7009), with Cognito's answers.
+//! The token endpoint: `authorization_code`, `client_credentials` and `refresh_token` (RFC 6749,
+//! sections 4.1.3, 4.4 and 6), and revocation (RFC 7009), with Cognito's answers.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::UserPool;
-use super::claims::{self, Stamp};
-use super::directory::{ClientIndex, has_grant};
+use super::claims::{self, SignIn, Stamp};
+use super::codes::Redeemed;
+use super::directory::{ClientIndex, User, has_grant};
 use super::errors::OAuthError;
 use super::operations::is_jwt;
 use super::random::{Randomness, uuid};
 use super::secrets::is_same;
+use super::sessions::Session;
+use super::{REFRESH_TOKEN_VALIDITY, UserPool};
 use crate::clock::UnixMillis;
 use crate::config::model::{DevelopmentClient, DevelopmentGrant};
 
@@ -30,6 +32,23 @@ impl fmt::Debug for ClientCredentials<'_> {
     }
 }
 
+/// What a client shows to have its tokens.
+#[derive(Clone, Copy)]
+pub struct CodeExchange<'a> {
+    /// `code`.
+    pub code: &'a str,
+    /// `redirect_uri`, the one that the code was asked for with.
+    pub redirect_uri: &'a str,
+    /// `code_verifier`, if the code was asked for with a challenge.
+    pub code_verifier: Option<&'a str>,
+}
+
+impl fmt::Debug for CodeExchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodeExchange").finish_non_exhaustive()
+    }
+}
+
 /// A successful answer of the token endpoint.
 #[derive(Serialize)]
 pub struct OAuthTokens {
@@ -38,6 +57,9 @@ pub struct OAuthTokens {
     pub id_token: Option<String>,
     /// The access token.
     pub access_token: String,
+    /// With a code, and with a refresh that replaces the old one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
     /// Its life in seconds.
     pub expires_in: u64,
     /// `Bearer`.
@@ -71,18 +93,59 @@ impl UserPool {
         require_grant(client, DevelopmentGrant::ClientCredentials)?;
         let scope = granted_scope(client, scope)?;
         let jti = uuid(random)?;
-        let stamp = Stamp {
-            issuer: &self.issuer,
-            client_id: &client.client_id,
-            issued_at: now.seconds(),
-            expires_at: now.plus(self.token_validity).seconds(),
-            jti: &jti,
-        };
+        let stamp = self.stamp(client, now, &jti);
         let access_token = self.keys().access().sign(&claims::machine(&scope, stamp))?;
         Ok(self.tokens(access_token, None))
     }
 
-    /// New tokens for a living session. The refresh token stays as it is.
+    /// A person's tokens for the code that the sign-in page gave.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_client`, `unauthorized_client`, `invalid_grant`. Whichever it is, the code is
+    /// spent; and when it was spent before, the tokens that it gave are revoked.
+    pub fn code_grant(
+        &self,
+        caller: ClientCredentials<'_>,
+        exchange: CodeExchange<'_>,
+        now: UnixMillis,
+        random: &mut dyn Randomness,
+    ) -> Result<OAuthTokens, OAuthError> {
+        let (index, client) = self.authenticate_client(caller)?;
+        require_grant(client, DevelopmentGrant::AuthorizationCode)?;
+        // Its own statement: the lock on codes is let go before the one on sessions is taken.
+        let redeemed = self.codes.lock().redeem(exchange.code, index, now);
+        let grant = match redeemed {
+            Redeemed::Now(grant) => grant,
+            Redeemed::Before(origin_jti) => {
+                self.sessions.lock().revoke(&origin_jti);
+                return Err(OAuthError::InvalidGrant);
+            }
+            Redeemed::Never => return Err(OAuthError::InvalidGrant),
+        };
+        if *grant.redirect_uri != *exchange.redirect_uri {
+            return Err(OAuthError::InvalidRedirect);
+        }
+        let is_proved = match (grant.challenge, exchange.code_verifier) {
+            (Some(challenge), Some(verifier)) => challenge.is_met_by(verifier),
+            (None, None) => true,
+            // A verifier without a challenge: somebody took the challenge out of the request on
+            // its way (RFC 9700, section 4.8.2).
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let user = self.directory.user(grant.user).filter(|_| is_proved);
+        let user = user.ok_or(OAuthError::InvalidGrant)?;
+        let nonce = grant.nonce.as_deref();
+        let mut tokens = self.mint_oauth(user, client, &grant.sign_in, nonce, now, random)?;
+        let expires = now.plus(REFRESH_TOKEN_VALIDITY);
+        let (user, sign_in) = (grant.user, grant.sign_in);
+        let session = Session { user, client: index, sign_in, expires, superseded: None };
+        tokens.refresh_token = Some(self.sessions.lock().open(session, random)?);
+        Ok(tokens)
+    }
+
+    /// New tokens for a living session. The refresh token stays as it is, unless the client's
+    /// are rotated: then a new one takes its place, for what is left of its life.
     ///
     /// # Errors
     ///
@@ -99,7 +162,37 @@ impl UserPool {
         let refused = OAuthError::InvalidGrant;
         let session = self.session(refresh_token, index, now).map_err(|_| refused)?;
         let user = self.directory.user(session.user).ok_or(refused)?;
-        let (access, id) = self.mint_pair(user, client, &session.sign_in, now, random)?;
+        let mut next = None;
+        if let Some(grace) = client.refresh_token_rotation {
+            let rotated = self.sessions.lock().rotate(refresh_token, grace, now, random)?;
+            next = Some(rotated.ok_or(refused)?);
+        }
+        // The nonce belongs to the request that asked for it, which is over.
+        let mut tokens = self.mint_oauth(user, client, &session.sign_in, None, now, random)?;
+        tokens.refresh_token = next;
+        Ok(tokens)
+    }
+
+    /// An access token, and an ID token unless the sign-in is one without `openid`.
+    fn mint_oauth(
+        &self,
+        user: &User,
+        client: &DevelopmentClient,
+        sign_in: &SignIn,
+        nonce: Option<&str>,
+        now: UnixMillis,
+        random: &mut dyn Randomness,
+    ) -> Result<OAuthTokens, OAuthError> {
+        let (keys, jti) = (self.keys(), uuid(random)?);
+        let stamp = self.stamp(client, now, &jti);
+        let access = keys.access().sign(&claims::access(user, sign_in, stamp))?;
+        if sign_in.is_oauth && !sign_in.scope.split(' ').any(|scope| scope == "openid") {
+            return Ok(self.tokens(access, None));
+        }
+        let jti = uuid(random)?;
+        let mut claims = claims::id(user, sign_in, Stamp { jti: &jti, ..stamp });
+        claims::bind(&mut claims, &access, nonce);
+        let id = keys.id().sign(&claims)?;
         Ok(self.tokens(access, Some(id)))
     }
 
@@ -137,7 +230,13 @@ impl UserPool {
 
     fn tokens(&self, access_token: String, id_token: Option<String>) -> OAuthTokens {
         let expires_in = self.token_validity.as_secs();
-        OAuthTokens { id_token, access_token, expires_in, token_type: "Bearer" }
+        OAuthTokens {
+            id_token,
+            access_token,
+            refresh_token: None,
+            expires_in,
+            token_type: "Bearer",
+        }
     }
 }
 
@@ -146,7 +245,10 @@ fn require_grant(client: &DevelopmentClient, grant: DevelopmentGrant) -> Result<
 }
 
 /// The scopes asked for, once each, in the order asked; all of the client's when none were.
-fn granted_scope(client: &DevelopmentClient, asked: Option<&str>) -> Result<String, OAuthError> {
+pub(super) fn granted_scope(
+    client: &DevelopmentClient,
+    asked: Option<&str>,
+) -> Result<String, OAuthError> {
     let mut granted: Vec<&str> = Vec::new();
     for scope in asked.unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()) {
         if !client.scopes.iter().any(|has| has == scope) {

@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::claims::{self, SignIn, Stamp};
 use super::directory::{ClientIndex, User, UserIndex, has_grant};
@@ -16,7 +14,7 @@ use super::errors::{ApiError, PoolError};
 use super::random::{Randomness, uuid};
 use super::secrets::{is_same, secret_hash};
 use super::sessions::Session;
-use super::{REFRESH_TOKEN_VALIDITY, SIGN_IN_SCOPE, UserPool};
+use super::{REFRESH_TOKEN_VALIDITY, SIGN_IN_SCOPE, UserPool, shortened};
 use crate::clock::UnixMillis;
 use crate::config::model::{DevelopmentClient, DevelopmentGrant};
 
@@ -109,6 +107,10 @@ impl UserPool {
             }
             "REFRESH_TOKEN_AUTH" | "REFRESH_TOKEN" => {
                 require_flow(client, DevelopmentGrant::RefreshToken, "REFRESH_TOKEN_AUTH")?;
+                // As in Cognito: this operation could not hand out the new refresh token.
+                if client.refresh_token_rotation.is_some() {
+                    return Err(ApiError::FlowNotEnabled("REFRESH_TOKEN_AUTH"));
+                }
                 self.refresh(&request.auth_parameters, index, client, now, random)
             }
             _ => Err(ApiError::UnknownFlow(shortened(flow))),
@@ -126,22 +128,7 @@ impl UserPool {
         access_token: &str,
         now: UnixMillis,
     ) -> Result<UserDescription, ApiError> {
-        let claims = self.verify_access_token(access_token)?;
-        let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        let expires = claims.get("exp").and_then(Value::as_u64).unwrap_or(0);
-        if expires <= now.seconds() {
-            return Err(ApiError::AccessTokenExpired);
-        }
-        let origin_jti = text("origin_jti").ok_or(ApiError::AccessTokenInvalid)?;
-        if self.sessions.lock().is_revoked(origin_jti) {
-            return Err(ApiError::AccessTokenRevoked);
-        }
-        if !text("scope").unwrap_or_default().split(' ').any(|scope| scope == SIGN_IN_SCOPE) {
-            return Err(ApiError::AccessTokenScopes);
-        }
-        let username = text("username").ok_or(ApiError::AccessTokenInvalid)?;
-        let (_, user) = self.directory.find_user(username).ok_or(ApiError::AccessTokenInvalid)?;
-        Ok(describe(user))
+        self.bearer(access_token, SIGN_IN_SCOPE, now).map(|(user, _)| describe(user))
     }
 
     /// `RevokeToken`: ends the session of a refresh token. A token that is unknown or already
@@ -196,6 +183,9 @@ impl UserPool {
         if session.expires <= now {
             return Err(ApiError::RefreshTokenExpired);
         }
+        if session.is_superseded(now) {
+            return Err(ApiError::RefreshTokenReused);
+        }
         Ok(session.clone())
     }
 
@@ -208,20 +198,28 @@ impl UserPool {
         now: UnixMillis,
         random: &mut dyn Randomness,
     ) -> Result<(String, String), PoolError> {
-        let keys = self.keys();
-        let stamp = Stamp {
+        let (keys, jti) = (self.keys(), uuid(random)?);
+        let stamp = self.stamp(client, now, &jti);
+        let access = keys.access().sign(&claims::access(user, sign_in, stamp))?;
+        let jti = uuid(random)?;
+        let id = keys.id().sign(&claims::id(user, sign_in, Stamp { jti: &jti, ..stamp }))?;
+        Ok((access, id))
+    }
+
+    /// What a token that is made now says about itself.
+    pub(super) fn stamp<'a>(
+        &'a self,
+        client: &'a DevelopmentClient,
+        now: UnixMillis,
+        jti: &'a str,
+    ) -> Stamp<'a> {
+        Stamp {
             issuer: &self.issuer,
             client_id: &client.client_id,
             issued_at: now.seconds(),
             expires_at: now.plus(self.token_validity).seconds(),
-            jti: "",
-        };
-        let jti = uuid(random)?;
-        let access =
-            keys.access().sign(&claims::access(user, sign_in, Stamp { jti: &jti, ..stamp }))?;
-        let jti = uuid(random)?;
-        let id = keys.id().sign(&claims::id(user, sign_in, Stamp { jti: &jti, ..stamp }))?;
-        Ok((access, id))
+            jti,
+        }
     }
 
     fn api_client(&self, client_id: &str) -> Result<(ClientIndex, &DevelopmentClient), ApiError> {
@@ -244,12 +242,13 @@ impl UserPool {
         let sign_in = SignIn::begin(SIGN_IN_SCOPE, false, now.seconds(), random)?;
         let (access_token, id_token) = self.mint_pair(user, client, &sign_in, now, random)?;
         let expires = now.plus(REFRESH_TOKEN_VALIDITY);
-        let session = Session { user: user_index, client: index, sign_in, expires };
+        let session =
+            Session { user: user_index, client: index, sign_in, expires, superseded: None };
         let refresh_token = Some(self.sessions.lock().open(session, random)?);
         Ok(self.result(access_token, id_token, refresh_token))
     }
 
-    fn check_password(
+    pub(super) fn check_password(
         &self,
         username: &str,
         password: &str,
@@ -303,28 +302,6 @@ impl UserPool {
             refresh_token,
             id_token,
         }
-    }
-
-    /// The claims of an access token that this pool signed with a key it still publishes. Its age
-    /// is the caller's to judge.
-    fn verify_access_token(&self, token: &str) -> Result<Map<String, Value>, ApiError> {
-        let refused = |_| ApiError::AccessTokenInvalid;
-        let kid = decode_header(token).map_err(refused)?.kid;
-        let keys = self.keys();
-        let key = keys
-            .access_keys()
-            .find(|key| Some(key.kid()) == kid.as_deref())
-            .ok_or(ApiError::AccessTokenInvalid)?;
-        let member = |name: &str| key.jwk().get(name).and_then(Value::as_str).unwrap_or_default();
-        let key = DecodingKey::from_rsa_components(member("n"), member("e")).map_err(refused)?;
-        let mut rules = Validation::new(jsonwebtoken::Algorithm::RS256);
-        rules.validate_aud = false;
-        rules.validate_exp = false;
-        rules.set_issuer(&[&*self.issuer]);
-        rules.set_required_spec_claims(&["iss"]);
-        let claims = decode::<Map<String, Value>>(token, &key, &rules).map_err(refused)?.claims;
-        let token_use = claims.get("token_use").and_then(Value::as_str);
-        if token_use == Some("access") { Ok(claims) } else { Err(ApiError::AccessTokenInvalid) }
     }
 }
 
@@ -382,9 +359,4 @@ fn describe(user: &User) -> UserDescription {
     });
     user_attributes.extend(rest.map(|(name, value)| attribute(name, value)));
     UserDescription { username: user.username.clone(), user_attributes }
-}
-
-/// What a caller sent, cut so that an answer cannot be made arbitrarily long.
-fn shortened(text: &str) -> String {
-    text.chars().take(128).collect()
 }

@@ -28,6 +28,12 @@ pub fn sample_lines(configuration: &DevelopmentUserPool) -> String {
             quoted(&body.to_string()),
         );
     }
+    if let Some(url) = first_page(&base, configuration) {
+        let _ = writeln!(
+            text,
+            "\n# its sign-in page, for a browser; the code goes to the client's callback\n# {url}"
+        );
+    }
     if let Some((id, secret)) = first_machine(configuration) {
         let _ = writeln!(
             text,
@@ -75,6 +81,20 @@ fn first_sign_in(configuration: &DevelopmentUserPool) -> Option<serde_json::Valu
         "ClientId": client.client_id,
         "AuthParameters": parameters,
     }))
+}
+
+/// The sign-in page of the first client that has one.
+fn first_page(base: &str, configuration: &DevelopmentUserPool) -> Option<String> {
+    let client = configuration
+        .clients
+        .iter()
+        .find(|client| client.grants.contains(&DevelopmentGrant::AuthorizationCode))?;
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("client_id", &client.client_id)
+        .append_pair("redirect_uri", client.callback_urls.first()?)
+        .append_pair("response_type", "code")
+        .finish();
+    Some(format!("{base}/oauth2/authorize?{query}"))
 }
 
 fn first_machine(configuration: &DevelopmentUserPool) -> Option<(&str, &str)> {

@@ -23,3 +23,13 @@ pub(super) fn is_same(given: &str, expected: &str) -> bool {
     let expected = digest(&SHA256, expected.as_bytes());
     verify_slices_are_equal(given.as_ref(), expected.as_ref()).is_ok()
 }
+
+/// What is kept of a token, code or cookie: of no use to whoever reads our memory.
+pub(super) type Digest = [u8; 32];
+
+/// SHA-256.
+pub(super) fn digest_of(text: &str) -> Digest {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    bytes
+}

@@ -3,14 +3,15 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::claims::SignIn;
 use super::directory::{ClientIndex, UserIndex};
 use super::random::{NoRandomness, Randomness};
+use super::secrets::{Digest, digest_of};
 use crate::clock::UnixMillis;
 
 /// How many refresh tokens live at once, and how many revoked sessions are remembered.
@@ -27,10 +28,16 @@ pub(super) struct Session {
     pub(super) sign_in: SignIn,
     /// When the refresh token dies.
     pub(super) expires: UnixMillis,
+    /// Until when it works beside the one that took its place.
+    pub(super) superseded: Option<UnixMillis>,
 }
 
-/// Only digests are kept: what is in memory is of no use to who reads it.
-type Digest = [u8; 32];
+impl Session {
+    /// Whether another refresh token has taken this one's place for good.
+    pub(super) fn is_superseded(&self, now: UnixMillis) -> bool {
+        self.superseded.is_some_and(|until| until <= now)
+    }
+}
 
 /// Sessions by refresh token.
 #[derive(Debug, Default)]
@@ -62,6 +69,24 @@ impl Sessions {
         Ok(token)
     }
 
+    /// Another token for the session of `token`, which works for `grace` from its first such use
+    /// on. `None` when that is over: of two who come at once, with no grace one is too late.
+    pub(super) fn rotate(
+        &mut self,
+        token: &str,
+        grace: Duration,
+        now: UnixMillis,
+        random: &mut dyn Randomness,
+    ) -> Result<Option<String>, NoRandomness> {
+        let found = self.by_token.get_mut(&digest_of(token));
+        let Some(session) = found.filter(|session| !session.is_superseded(now)) else {
+            return Ok(None);
+        };
+        let next = Session { superseded: None, ..session.clone() };
+        session.superseded.get_or_insert(now.plus(grace));
+        self.open(next, random).map(Some)
+    }
+
     /// The session of a refresh token, dead or alive.
     pub(super) fn find(&self, token: &str) -> Option<&Session> {
         self.by_token.get(&digest_of(token))
@@ -86,10 +111,4 @@ impl Sessions {
     pub(super) fn is_revoked(&self, origin_jti: &str) -> bool {
         self.revoked.contains(origin_jti)
     }
-}
-
-fn digest_of(token: &str) -> Digest {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-    bytes
 }

@@ -1,6 +1,8 @@
 //! What the pool promises, checked on signed tokens with an independent verifier.
 
+mod authorization;
 mod claims;
+mod codes;
 mod keys;
 mod orders;
 mod sign_in;
@@ -26,6 +28,10 @@ pub(in crate::user_pool) const NOW: UnixMillis = UnixMillis(1_795_392_000_500);
 pub(in crate::user_pool) const PUBLIC: &str = "1example23456789";
 pub(in crate::user_pool) const CONFIDENTIAL: &str = "2example23456789";
 pub(in crate::user_pool) const MACHINE: &str = "3example23456789";
+/// Browser applications: one with a secret, one without.
+pub(in crate::user_pool) const WEB: &str = "4example23456789";
+pub(in crate::user_pool) const APP: &str = "5example23456789";
+pub(in crate::user_pool) const CALLBACK: &str = "https://app.example/oauth2/idpresponse";
 pub(in crate::user_pool) const SECRET: &str = "mysecret";
 
 /// Counts up, so that every draw differs and every run is the same.
@@ -60,6 +66,9 @@ pub(in crate::user_pool) fn configuration() -> DevelopmentUserPool {
         client_secret: secret.map(|secret| Secret::new(secret.to_owned())),
         scopes: vec!["orders/read".to_owned(), "orders/write".to_owned()],
         grants: grants.to_vec(),
+        callback_urls: Vec::new(),
+        logout_urls: Vec::new(),
+        refresh_token_rotation: None,
     };
     let group = |name: &str, precedence, role: Option<&str>| DevelopmentGroup {
         name: name.to_owned(),
@@ -74,6 +83,8 @@ pub(in crate::user_pool) fn configuration() -> DevelopmentUserPool {
             client(PUBLIC, None, &person),
             client(CONFIDENTIAL, Some(SECRET), &person),
             client(MACHINE, Some(SECRET), &[DevelopmentGrant::ClientCredentials]),
+            browser_client(WEB, Some(SECRET)),
+            browser_client(APP, None),
         ],
         groups: vec![
             group("staff", 20, Some("arn:aws:iam::111122223333:role/staff")),
@@ -88,6 +99,22 @@ pub(in crate::user_pool) fn configuration() -> DevelopmentUserPool {
         ],
         resource_servers: BTreeMap::new(),
         token_validity: Duration::from_secs(3600),
+    }
+}
+
+/// A client whose users sign in on the pool's page.
+fn browser_client(id: &str, secret: Option<&str>) -> DevelopmentClient {
+    let scopes = ["openid", "email", "phone", "profile", "orders/read"];
+    DevelopmentClient {
+        client_id: id.to_owned(),
+        client_secret: secret.map(|secret| Secret::new(secret.to_owned())),
+        scopes: scopes.map(str::to_owned).to_vec(),
+        grants: vec![DevelopmentGrant::AuthorizationCode, DevelopmentGrant::RefreshToken],
+        callback_urls: [CALLBACK, "https://app.example/cb?tenant=1", "myapp://signed-in"]
+            .map(str::to_owned)
+            .to_vec(),
+        logout_urls: vec!["https://app.example/bye".to_owned()],
+        refresh_token_rotation: secret.is_none().then_some(Duration::from_secs(10)),
     }
 }
 
@@ -194,4 +221,7 @@ fn samples_are_one_shell_word_whatever_the_password() {
     let lines = sample_lines(&configuration);
     assert!(lines.contains(r"it'\''s $(x)"), "{lines}");
     assert!(lines.contains("http://127.0.0.1:9902/eu-west-1_DevPool01/.well-known/jwks.json"));
+    let page = lines.split("http://127.0.0.1:9902/oauth2/authorize?").nth(1).unwrap();
+    let parameters = Parameters::parse(page.lines().next().unwrap().as_bytes()).unwrap();
+    assert!(pool().authorization(&parameters).is_ok());
 }

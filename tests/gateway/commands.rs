@@ -18,17 +18,18 @@ use crate::support::{Gateway, Issuer, Start, Target, eventually, wire};
 const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 
 /// A command that goes on until it is told to end; killed when dropped.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Running {
-    fn start(arguments: &[&str]) -> Self {
+    /// Starts it.
+    pub fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(PORTCULLIS);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().expect("portcullis starts"))
     }
 
     /// Reads one of its outputs up to a line that holds a text. The rest is read and thrown away.
-    fn read_until(from: impl Read + Send + 'static, text: &str) -> String {
+    pub fn read_until(from: impl Read + Send + 'static, text: &str) -> String {
         let mut lines = BufReader::new(from).lines().map_while(Result::ok);
         let mut said = String::new();
         loop {
@@ -42,7 +43,8 @@ impl Running {
         }
     }
 
-    fn end(mut self, signal: &str) -> Option<i32> {
+    /// Sends a signal, and waits for its exit code.
+    pub fn end(mut self, signal: &str) -> Option<i32> {
         let id = self.0.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
         eventually("it ends", || self.0.try_wait().expect("a child")).code()
@@ -57,7 +59,7 @@ impl Drop for Running {
 }
 
 /// The sample `routes.yaml` on free ports.
-fn sample() -> (TempDir, PathBuf) {
+pub fn sample() -> (TempDir, PathBuf) {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/routes.yaml"));
     let mut text = text.expect("the sample");
     for port in ["8080", "9901", "9902", "9911", "9912"] {

@@ -48,6 +48,7 @@ mod samples;
 mod security_policies;
 mod shutdown;
 mod sign_in;
+mod sign_in_page;
 mod slow_clients;
 mod smuggling;
 mod spellings;

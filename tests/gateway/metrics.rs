@@ -1,5 +1,7 @@
 //! The metrics of the running process: each family counts what it says, in the unit it says.
 
+use std::collections::BTreeSet;
+
 use crate::authorization::protected;
 use crate::support::{Connection, Gateway, Issuer, Target, eventually, wire};
 
@@ -240,4 +242,65 @@ fn every_family_has_help_and_type_and_no_series_comes_twice() {
         }
     }
     assert!(seen.len() > 50, "{}", seen.len());
+}
+
+#[test]
+fn traffic_is_told_by_ip_version_and_what_rules_did_by_action() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let gateway = Gateway::start(&protected(&issuer, &target));
+    let answer = wire::get(gateway.address(), "/open/1");
+    assert_eq!(answer.status, 200);
+    wait(&gateway, "portcullis_listener_requests_total{listener=\"public\",ip_version=\"4\"}", 1.0);
+    let bytes = |name: &str| {
+        let series = format!(
+            "portcullis_listener_{name}_bytes_total{{listener=\"public\",ip_version=\"4\"}}"
+        );
+        gateway.metric(&series).unwrap_or_default()
+    };
+    // `GET /open/1 HTTP/1.1` and a `Host`; a status line and a few headers.
+    assert!(bytes("received") > 40.0 && bytes("received") < 200.0, "{}", bytes("received"));
+    assert!(bytes("sent") > 40.0 && bytes("sent") < 1000.0, "{}", bytes("sent"));
+    let action = |rule: &str, action: &str| {
+        format!(
+            "portcullis_rule_actions_total{{listener=\"public\",rule=\"{rule}\",action=\"{action}\"}}"
+        )
+    };
+    wait(&gateway, &action("open", "forward"), 1.0);
+    assert_eq!(wire::get(gateway.address(), "/nowhere").status, 404);
+    wait(&gateway, &action("default", "fixed_response"), 1.0);
+}
+
+#[test]
+fn every_metric_that_the_guides_name_is_there_and_every_one_there_is_named() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let gateway = Gateway::start(&protected(&issuer, &target));
+    let text = gateway.ask_admin("/metrics").text();
+    let there: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next())
+        .filter(|name| name.starts_with("portcullis_"))
+        .collect();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a guide");
+    let named = |text: &str| -> BTreeSet<String> {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| word.starts_with("portcullis_"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let translated = named(&read("metrics.md"));
+    for name in &translated {
+        assert!(there.contains(name.as_str()), "metrics.md names {name}");
+    }
+    // The list of all of them shortens names that have a beginning in common.
+    let listed = read("operations.md");
+    for name in there {
+        let end = name.rfind('_').map_or(name, |at| &name[at..]);
+        let is_listed = listed.contains(&format!("`{name}`"))
+            || listed.contains(&format!("`{end}`"))
+            || name
+                .match_indices('_')
+                .any(|(at, _)| listed.contains(&format!("`{}`", &name[at..])));
+        assert!(is_listed, "operations.md does not name {name}");
+    }
 }

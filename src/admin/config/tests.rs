@@ -257,6 +257,9 @@ fn development_pool() -> DevelopmentUserPool {
             client_secret: Some(hidden()),
             scopes: vec!["orders/read".into()],
             grants: vec![DevelopmentGrant::ClientCredentials],
+            callback_urls: vec!["http://localhost:8080/oauth2/idpresponse".into()],
+            logout_urls: Vec::new(),
+            refresh_token_rotation: None,
         }],
         groups: vec![DevelopmentGroup { name: "staff".into(), precedence: 1, role: None }],
         users: vec![DevelopmentUser {

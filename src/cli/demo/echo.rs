@@ -3,7 +3,8 @@
 //!
 //! HTTP/1.1, HTTP/2 without TLS, and WebSocket on one port. Every path answers with the request as
 //! JSON, but for `/plain` (`ok`, as cheaply as it goes), `/healthz`, `/slow?ms=N`, `/bytes?n=N`,
-//! `/status/NNN` and `/drip?n=N&ms=M` (server-sent events). It protects nothing: it prints bearer
+//! `/status/NNN` and `/drip?n=N&ms=M` (server-sent events). A browser of somebody who signed in gets
+//! a page instead of JSON. It protects nothing: it prints bearer
 //! tokens back if it is sent any.
 
 #[cfg(test)]
@@ -80,6 +81,9 @@ async fn echo(State(name): State<Arc<str>>, request: Request) -> Response {
         return upgrade.on_upgrade(echo_messages);
     }
     let Ok(body_bytes) = count(body).await else { return StatusCode::BAD_REQUEST.into_response() };
+    if super::page::is_wanted(&parts.headers) {
+        return super::page::show(&parts.headers, &sorted(&parts.headers));
+    }
     let received = Received {
         name: &name,
         method: parts.method.as_str(),

@@ -26,6 +26,9 @@ fn configuration() -> DevelopmentUserPool {
         client_secret: secret.map(|secret| Secret::new(secret.to_owned())),
         scopes: vec!["orders/read".to_owned()],
         grants: vec![grant],
+        callback_urls: Vec::new(),
+        logout_urls: Vec::new(),
+        refresh_token_rotation: None,
     };
     DevelopmentUserPool {
         address: "127.0.0.1:0".parse().unwrap(),

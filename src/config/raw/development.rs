@@ -42,6 +42,24 @@ pub(in crate::config) struct DevelopmentClient {
     /// What it may do.
     #[schemars(length(min = 1))]
     pub(in crate::config) grants: Field<List<DevelopmentGrant>>,
+    /// Where the sign-in page may send a browser with a code: each exactly as the application asks
+    /// for it. `https`, or `http` to this machine, or an application's own scheme.
+    #[schemars(example = &["http://localhost:8080/oauth2/idpresponse"])]
+    pub(in crate::config) callback_urls: Field<List<String>>,
+    /// Where `/logout` may send a browser, in the same form.
+    #[schemars(example = &["http://localhost:8080/"])]
+    pub(in crate::config) logout_urls: Field<List<String>>,
+    /// Each refresh at `/oauth2/token` gives a new refresh token, and ends the old one. Default:
+    /// a refresh token stays good for its 30 days.
+    pub(in crate::config) refresh_token_rotation: Field<RefreshTokenRotation>,
+}
+
+/// How refresh tokens are replaced.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RefreshTokenRotation {
+    /// How long the old one still works, for an answer that was lost: up to `60s`. Default: `0s`.
+    pub(in crate::config) retry_grace_period: Field<DurationText>,
 }
 
 /// What a client may do.
@@ -49,6 +67,8 @@ pub(in crate::config) struct DevelopmentClient {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(in crate::config) enum DevelopmentGrant {
+    /// Sign-in on the pool's own page, and its code at `/oauth2/token`.
+    AuthorizationCode,
     /// `client_credentials` at `/oauth2/token`.
     ClientCredentials,
     /// `InitiateAuth` with `USER_PASSWORD_AUTH`.

@@ -333,6 +333,38 @@ fn mistakes_of_the_file_and_its_parts() {
             "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [client_credentials] } } }",
             "contradiction",
         ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [authorization_code], scopes: [openid] } } }",
+            "missing-key",
+        ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [authorization_code], callback_urls: [https://a.example/] } } }",
+            "contradiction",
+        ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [authorization_code], scopes: [openid], callback_urls: [http://a.example/] } } }",
+            "invalid-url",
+        ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [authorization_code], scopes: [openid], callback_urls: [] } } }",
+            "empty-list",
+        ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, resource_servers: { s: [r] }, clients: { a: { client_secret: x, grants: [authorization_code, client_credentials], scopes: [s/r], callback_urls: [https://a.example/] } } }",
+            "contradiction",
+        ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [user_password], refresh_token_rotation: {} } } }",
+            "contradiction",
+        ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [refresh_token], refresh_token_rotation: { retry_grace_period: 61s } } } }",
+            "out-of-range",
+        ),
+        (
+            "development_user_pool: { address: 127.0.0.1:1, user_pool_id: us-east-1_A, clients: { a: { grants: [user_password], logout_urls: [https://a.example/] } } }",
+            "contradiction",
+        ),
     ] {
         expect(&format!("# first line\n{text}\n"), &[(code, 2)]);
     }

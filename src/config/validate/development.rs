@@ -1,6 +1,7 @@
 //! `development_user_pool:`, the embedded issuer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::{Judge, address, seconds};
 use crate::config::diagnostics::Diagnostic;
@@ -112,11 +113,15 @@ impl Judge<'_> {
                 client.client_secret.given().and_then(|text| self.development_secret(text));
             let scopes = self.development_scopes(client, servers);
             let grants = self.development_grants(name, client, &scopes);
+            let (callback_urls, logout_urls) = self.browser_urls(name, client, &grants);
             clients.push(DevelopmentClient {
                 client_id: name.value.clone(),
                 client_secret,
                 scopes,
                 grants,
+                callback_urls,
+                logout_urls,
+                refresh_token_rotation: self.rotation(client),
             });
         }
         clients
@@ -178,6 +183,13 @@ impl Judge<'_> {
                     }
                     DevelopmentGrant::ClientCredentials
                 }
+                raw::DevelopmentGrant::AuthorizationCode => {
+                    if scopes.is_empty() {
+                        let message = "`authorization_code` needs `scopes`, as in `[openid]`";
+                        self.report(Diagnostic::error("contradiction", grant.span, message));
+                    }
+                    DevelopmentGrant::AuthorizationCode
+                }
                 raw::DevelopmentGrant::UserPassword => DevelopmentGrant::UserPassword,
                 raw::DevelopmentGrant::RefreshToken => DevelopmentGrant::RefreshToken,
             };
@@ -185,7 +197,29 @@ impl Judge<'_> {
                 grants.push(grant);
             }
         }
+        let both = [DevelopmentGrant::AuthorizationCode, DevelopmentGrant::ClientCredentials];
+        if both.iter().all(|grant| grants.contains(grant)) {
+            let message = "one client has not both `authorization_code` and `client_credentials`";
+            self.report(
+                Diagnostic::error("contradiction", list.key, message)
+                    .help("as in Cognito: make it two clients"),
+            );
+        }
         grants
+    }
+
+    fn rotation(&mut self, client: &raw::DevelopmentClient) -> Option<Duration> {
+        let rotation = client.refresh_token_rotation.given()?;
+        let grants = client.grants.value().map(|list| &list.items);
+        let may_refresh = |grants: &Vec<Spanned<raw::DevelopmentGrant>>| {
+            grants.iter().any(|grant| grant.value == raw::DevelopmentGrant::RefreshToken)
+        };
+        if grants.is_some_and(|grants| !may_refresh(grants)) {
+            let message = "`refresh_token_rotation` is for a client with the grant `refresh_token`";
+            self.report(Diagnostic::error("contradiction", rotation.key, message));
+        }
+        let range = Duration::ZERO..=seconds(60);
+        Some(self.duration(&rotation.value.retry_grace_period, Duration::ZERO, range))
     }
 
     fn development_users(

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::cells::{Counter, DURATION_BUCKETS, Histogram};
 use super::stickiness::{self, StickinessMetrics};
 use super::text::{Labels, Text};
+use super::traffic::{self, Traffic};
 
 /// Values of the label `status_class`; `none` is a request that ended without an answer.
 pub const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -29,6 +30,10 @@ pub const SIGN_IN_RESULTS: [&str; 8] = [
     "refresh_success",
     "refresh_failure",
 ];
+
+/// Values of the label `action`: what rules do.
+pub const RULE_ACTIONS: [&str; 5] =
+    ["forward", "redirect", "fixed_response", "authenticate", "sign_out"];
 
 /// The handles of one rule of one listener.
 #[derive(Debug, Clone)]
@@ -59,6 +64,20 @@ impl RuleMetrics {
         }
     }
 
+    /// Counts what the rule did with a request, one of [`RULE_ACTIONS`].
+    pub fn action(&self, action: &str) {
+        let index = RULE_ACTIONS.iter().position(|known| *known == action);
+        if let Some(counter) = index.and_then(|index| self.rule.actions.get(index)) {
+            counter.inc();
+        }
+    }
+
+    /// Tells how long user pools took to answer, for somebody who signs in or whose session is
+    /// renewed.
+    pub fn sign_in_took(&self, duration: Duration) {
+        self.rule.sign_in_duration.observe(duration);
+    }
+
     /// Counts what came of signing in, one of [`SIGN_IN_RESULTS`].
     pub fn sign_in(&self, result: &str) {
         let index = SIGN_IN_RESULTS.iter().position(|known| *known == result);
@@ -87,6 +106,8 @@ struct RuleCells {
     reasons: &'static [&'static str],
     decisions: Box<[Counter]>,
     sign_ins: [Counter; SIGN_IN_RESULTS.len()],
+    sign_in_duration: Histogram,
+    actions: [Counter; RULE_ACTIONS.len()],
 }
 
 impl RuleCells {
@@ -124,6 +145,7 @@ pub struct ListenerMetrics {
     refused: Box<[Counter]>,
     /// Forwarded and dropped.
     invalid_names: [Counter; 2],
+    traffic: Traffic,
 }
 
 impl ListenerMetrics {
@@ -131,6 +153,11 @@ impl ListenerMetrics {
     pub fn invalid_names(&self, are_dropped: bool) {
         let [forwarded, dropped] = &self.invalid_names;
         if are_dropped { dropped.inc() } else { forwarded.inc() }
+    }
+
+    /// A request has ended; so many bytes more went over its connection since the one before.
+    pub fn request(&self, is_ipv6: bool, (received, sent): (u64, u64)) {
+        self.traffic.count(is_ipv6, received, sent);
     }
 
     /// A request was refused for what it was or because no target served it, by the index of the
@@ -231,6 +258,8 @@ impl Families {
             reasons,
             decisions: counters(reasons),
             sign_ins: Default::default(),
+            sign_in_duration: Histogram::default(),
+            actions: Default::default(),
         });
         let groups = target_groups.iter().map(|group| cells.group(group)).collect();
         RuleMetrics { rule: cells, groups }
@@ -246,6 +275,7 @@ impl Families {
             causes,
             refused: counters(causes),
             invalid_names: Default::default(),
+            traffic: Traffic::default(),
         })
     }
 
@@ -306,6 +336,20 @@ impl Families {
         for rule in &rules {
             write_used(text, name, &rule.labels, "result", &SIGN_IN_RESULTS, &rule.sign_ins);
         }
+        let name = "portcullis_sign_in_duration_seconds";
+        text.family(
+            name,
+            "histogram",
+            "Waits for user pools, of sign-ins and of renewed sessions.",
+        );
+        for rule in &rules {
+            write_histogram(text, name, &rule.labels, &rule.sign_in_duration);
+        }
+        let name = "portcullis_rule_actions_total";
+        text.family(name, "counter", "What rules did with requests, by rule and action.");
+        for rule in &rules {
+            write_used(text, name, &rule.labels, "action", &RULE_ACTIONS, &rule.actions);
+        }
         let name = "portcullis_request_duration_seconds";
         text.family(name, "histogram", "From the request's head to the end of its answer.");
         for rule in &rules {
@@ -329,6 +373,8 @@ impl Families {
         for listener in &listeners {
             write_used(text, name, &listener.labels, "cause", listener.causes, &listener.refused);
         }
+        let traffic = listeners.iter().map(|listener| (&*listener.labels, &listener.traffic));
+        traffic::write(text, &traffic.collect::<Vec<_>>());
         let name = "portcullis_invalid_header_requests_total";
         text.family(
             name,

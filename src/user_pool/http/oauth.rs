@@ -1,7 +1,6 @@
 //! `/oauth2/token` and `/oauth2/revoke`: forms in, JSON out, with `client_secret_basic` or
 //! `client_secret_post` (RFC 6749, section 2.3.1).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -17,13 +16,9 @@ use serde_json::json;
 use super::{Service, allow_any_origin};
 use crate::clock::wall;
 use crate::user_pool::errors::OAuthError;
-use crate::user_pool::oauth::{ClientCredentials, OAuthTokens};
+use crate::user_pool::oauth::{ClientCredentials, CodeExchange, OAuthTokens};
+use crate::user_pool::parameters::Parameters;
 use crate::user_pool::random::SystemRandomness;
-
-/// Parameters of one request; far above what any grant has.
-const MAX_PARAMETERS: usize = 32;
-
-type Form = BTreeMap<String, String>;
 
 /// `POST /oauth2/token`
 pub(super) async fn token(
@@ -60,13 +55,21 @@ pub(super) async fn revoke(
 
 fn grant(service: &Service, headers: &HeaderMap, body: &[u8]) -> Result<OAuthTokens, OAuthError> {
     let form = parse_form(headers, body)?;
-    let kind = form.get("grant_type").map(String::as_str);
-    let kind = kind.ok_or(OAuthError::InvalidRequest("grant_type is missing"))?;
+    let kind = form.get("grant_type").ok_or(OAuthError::InvalidRequest("grant_type is missing"))?;
     let caller = Caller::find(headers, &form)?;
     let random = &mut SystemRandomness;
     match kind {
+        "authorization_code" => {
+            let demand = |name, missing| form.get(name).ok_or(OAuthError::InvalidRequest(missing));
+            let exchange = CodeExchange {
+                code: demand("code", "code is missing")?,
+                redirect_uri: demand("redirect_uri", "redirect_uri is missing")?,
+                code_verifier: form.get("code_verifier"),
+            };
+            service.pool.code_grant(caller.credentials(), exchange, wall(), random)
+        }
         "client_credentials" => {
-            let scope = form.get("scope").map(String::as_str);
+            let scope = form.get("scope");
             service.pool.client_credentials(caller.credentials(), scope, wall(), random)
         }
         "refresh_token" => {
@@ -79,22 +82,23 @@ fn grant(service: &Service, headers: &HeaderMap, body: &[u8]) -> Result<OAuthTok
 }
 
 /// A parameter may stand once (RFC 6749, section 3.2).
-fn parse_form(headers: &HeaderMap, body: &[u8]) -> Result<Form, OAuthError> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+fn parse_form(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, OAuthError> {
+    if !is_form(headers) {
         return Err(OAuthError::InvalidRequest("the body must be a URL-encoded form"));
     }
-    let mut form = Form::new();
-    for (name, value) in url::form_urlencoded::parse(body) {
-        if form.len() == MAX_PARAMETERS {
-            return Err(OAuthError::InvalidRequest("too many parameters"));
-        }
-        if form.insert(name.into_owned(), value.into_owned()).is_some() {
-            return Err(OAuthError::InvalidRequest("a parameter stands twice"));
-        }
+    let form =
+        Parameters::parse(body).map_err(|_| OAuthError::InvalidRequest("too many parameters"))?;
+    if form.has_repeated() {
+        return Err(OAuthError::InvalidRequest("a parameter stands twice"));
     }
     Ok(form)
+}
+
+/// Whether the body says that it is what a browser's form sends.
+pub(super) fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 /// Who calls, from the `Authorization` header or from the form, never from both.
@@ -104,18 +108,18 @@ struct Caller {
 }
 
 impl Caller {
-    fn find(headers: &HeaderMap, form: &Form) -> Result<Self, OAuthError> {
+    fn find(headers: &HeaderMap, form: &Parameters) -> Result<Self, OAuthError> {
         let id = form.get("client_id");
         let secret = form.get("client_secret");
         let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
         match (authorizations.next(), authorizations.next()) {
             (None, _) => {
                 let id = id.ok_or(OAuthError::InvalidRequest("client_id is missing"))?;
-                Ok(Self { id: id.clone(), secret: secret.cloned() })
+                Ok(Self { id: id.to_owned(), secret: secret.map(str::to_owned) })
             }
             (Some(value), None) => {
                 let caller = Self::from_basic(value).ok_or(OAuthError::InvalidClient)?;
-                if secret.is_some() || id.is_some_and(|id| *id != caller.id) {
+                if secret.is_some() || id.is_some_and(|id| id != caller.id) {
                     return Err(OAuthError::InvalidRequest("two ways of client authentication"));
                 }
                 Ok(caller)

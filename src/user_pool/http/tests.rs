@@ -1,5 +1,7 @@
 //! The pool over a real socket, as its clients see it.
 
+mod browser;
+
 use std::net::SocketAddr;
 
 use reqwest::{Client, RequestBuilder, Response};

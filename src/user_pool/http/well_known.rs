@@ -27,15 +27,19 @@ pub(super) async fn discovery(
         let issuer = service.pool.issuer();
         let base = issuer.strip_suffix(service.pool.pool_id()).unwrap_or(issuer);
         json!({
+            "authorization_endpoint": format!("{base}oauth2/authorize"),
+            "code_challenge_methods_supported": ["S256"],
+            "end_session_endpoint": format!("{base}logout"),
             "id_token_signing_alg_values_supported": ["RS256"],
             "issuer": issuer,
             "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
-            "response_types_supported": ["code", "token"],
+            "response_types_supported": ["code"],
             "revocation_endpoint": format!("{base}oauth2/revoke"),
             "scopes_supported": ["openid", "email", "phone", "profile"],
             "subject_types_supported": ["public"],
             "token_endpoint": format!("{base}oauth2/token"),
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "userinfo_endpoint": format!("{base}oauth2/userInfo"),
         })
     })
 }

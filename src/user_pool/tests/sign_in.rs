@@ -142,7 +142,8 @@ fn sessions_are_bounded_and_the_oldest_goes_first() {
     use crate::user_pool::directory::{ClientIndex, UserIndex};
     use crate::user_pool::sessions::{Session, Sessions};
     let sign_in = SignIn::begin("s", false, 0, &mut Counting::default()).unwrap();
-    let session = Session { user: UserIndex(0), client: ClientIndex(0), sign_in, expires: NOW };
+    let (user, client) = (UserIndex(0), ClientIndex(0));
+    let session = Session { user, client, sign_in, expires: NOW, superseded: None };
     let mut sessions = Sessions::default();
     let mut random = SystemRandomness;
     let tokens: Vec<String> =
@@ -159,7 +160,8 @@ fn revoked_sessions_are_bounded_and_what_is_forgotten_stays_dead() {
     use crate::user_pool::sessions::{Session, Sessions};
     let sign_in = SignIn::begin("s", false, 0, &mut Counting::default()).unwrap();
     let first = sign_in.origin_jti.clone();
-    let session = Session { user: UserIndex(0), client: ClientIndex(0), sign_in, expires: NOW };
+    let (user, client) = (UserIndex(0), ClientIndex(0));
+    let session = Session { user, client, sign_in, expires: NOW, superseded: None };
     let mut sessions = Sessions::default();
     let token = sessions.open(session, &mut SystemRandomness).unwrap();
     sessions.revoke(&first);
