@@ -68,7 +68,7 @@ Examples:
   portcullis explain GET https://api.example.com/orders/7
   portcullis explain routes.yaml POST /orders --claims '{\"scope\": \"orders/write\"}'
   portcullis explain GET /admin -H 'Host: app.example.com' --source-ip 192.0.2.1 --json
-  portcullis token | portcullis explain GET /account --token - --jwks keys.json";
+  portcullis token | portcullis explain GET /account --token - --online";
 
 const DIFF_EXAMPLES: &str = "\
 Exit code 0 when both mean the same, 1 when they do not, 2 when one of them cannot be read.
@@ -119,8 +119,8 @@ enum Command {
     Check(CheckArgs),
     /// Say what would become of a request, and why: rule by rule, claim by claim
     ///
-    /// The same code decides that serves. No socket is opened, and neither certificates nor secrets
-    /// are needed.
+    /// The same code decides that serves. No socket is opened but with --online, and neither
+    /// certificates nor secrets are needed.
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(explain::ExplainArgs),
     /// Run the tests beside the file: requests, callers, and what must become of them

@@ -26,6 +26,8 @@ pub use self::signer::{Signer, SignerError};
 pub use self::text::render;
 pub use self::token::{Check, State};
 
+use std::net::IpAddr;
+
 use ::http::header::{COOKIE, HOST};
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -49,6 +51,8 @@ pub struct Explanation {
     pub method: String,
     /// The request target, as it was asked for.
     pub target: String,
+    /// The client's address, as far as somebody who is believed has told.
+    pub client: IpAddr,
     /// What is matched and sent; absent when the request never came to that.
     pub canonical: Option<Canonical>,
     /// The rules in the order in which they were looked at; empty when none was.
@@ -167,6 +171,7 @@ pub fn explain(snapshot: &Snapshot, asked: &Asked, moment: Moment) -> Explanatio
         listener: listener.map(|listener| listener.name.clone()).unwrap_or_else(|| "".into()),
         method: asked.method.clone(),
         target: asked.target.clone(),
+        client: request.client,
         rules: rules::describe(walked, snapshot, asked, canonical.as_ref()),
         unseen,
         rule: rule.map(|rule| rule.name.clone()),

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ::http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use crate::auth::Patience;
 use crate::auth::jwks::MAX_BYTES;
@@ -15,6 +17,7 @@ use crate::config::model::Config;
 use crate::config::{self, LoadOptions, Report};
 use crate::engine::Moment;
 use crate::explain::{self, Identity, Question, Signer, question};
+use crate::fetch::{ClientError, HttpClient, KeyKeeper, Limits};
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
 
@@ -55,6 +58,9 @@ pub struct ExplainArgs {
     /// The key set for --token, a JWK set; the file's own `jwks_file` is read anyway
     #[arg(long, value_name = "FILE", requires = "token")]
     jwks: Option<PathBuf>,
+    /// Fetch the key sets that the file names; otherwise no socket is opened
+    #[arg(long, requires = "token", conflicts_with = "jwks")]
+    online: bool,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -102,6 +108,9 @@ pub fn run(
     };
     let snapshot = compile(file)?;
     let mut asked = question.ask(&snapshot).map_err(|why| Failure::Usage(why.to_string()))?;
+    if args.online {
+        fetch_keys(&snapshot)?;
+    }
     let moment = now();
     let misuse = |why: explain::IdentityError| Failure::Usage(why.to_string());
     if let Some(claims) = &args.claims {
@@ -172,6 +181,29 @@ fn take_keys(snapshot: &Snapshot, given: Option<&Path>, moment: Moment) -> Resul
         } else if let Some(body) = own {
             // A key set that the gateway would not take leaves it without, and that is explained.
             let _ = source.restore(&body, moment.wall, moment.wall, moment.mono);
+        }
+    }
+    Ok(())
+}
+
+/// Fetches every key set, as the gateway does when it starts. One that cannot be had is told, and
+/// then explained.
+fn fetch_keys(snapshot: &Snapshot) -> Result<(), Failure> {
+    let client =
+        HttpClient::new(Limits::default()).map_err(|why| Failure::Work(why.to_string()))?;
+    let fetched = super::block_on(async {
+        let keeper = KeyKeeper::new(client, None);
+        keeper.adopt(Arc::clone(&snapshot.authorizers));
+        let (_stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(Arc::clone(&keeper).run(stopped));
+        let fetched = keeper.refresh(None).await;
+        running.abort();
+        Ok::<_, ClientError>(fetched)
+    });
+    for (pool, failure) in fetched.map_err(Failure::Work)? {
+        if let Some(failure) = failure {
+            let why = failure.as_str();
+            let _ = writeln!(io::stderr(), "portcullis: no keys of user pool `{pool}`: {why}");
         }
     }
     Ok(())

@@ -14,6 +14,7 @@ pub fn to_json(explanation: &Explanation) -> Value {
         "listener": *explanation.listener,
         "method": explanation.method,
         "target": explanation.target,
+        "client": explanation.client.to_string(),
         "host": canonical.map(|canonical| &canonical.authority),
         "path": canonical.map(|canonical| &canonical.path),
         "query": canonical.and_then(|canonical| canonical.query.as_ref()),

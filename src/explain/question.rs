@@ -81,6 +81,7 @@ pub struct Asked {
     pub(super) notes: Vec<String>,
     /// `:authority`, over HTTP/2.
     pseudo: Option<String>,
+    is_http2: bool,
     source: SocketAddr,
 }
 
@@ -146,6 +147,7 @@ impl Question {
             headers,
             notes,
             pseudo,
+            is_http2: self.is_http2,
             source: SocketAddr::new(self.source, 0),
         })
     }
@@ -246,7 +248,7 @@ impl Asked {
             headers: &self.headers,
             client: self.client(snapshot),
             content_length: length.and_then(|value| value.to_str().ok()?.parse().ok()),
-            is_http2: self.pseudo.is_some(),
+            is_http2: self.is_http2,
             presented: None,
             is_unverified: false,
             renewed: None,

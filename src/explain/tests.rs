@@ -309,3 +309,35 @@ listeners:
     assert_eq!(forwarding.headers.get(HOST).unwrap(), "a.example");
     assert!(forwarding.is_rewritten);
 }
+
+#[test]
+fn the_client_is_whom_a_trusted_proxy_names_and_http2_may_name_its_host_either_way() {
+    let file = r#"
+target_groups:
+  calls: { targets: ["127.0.0.1:1"], protocol_version: grpc }
+listeners:
+  public:
+    address: 127.0.0.1:0
+    trusted_proxies: [10.0.0.0/8]
+    rules:
+      - name: office
+        conditions: { source_ip: [192.0.2.0/24] }
+        public: true
+        forward: calls
+    default_action: { fixed_response: { status_code: 404 } }
+"#;
+    let snapshot = snapshot(file);
+    for (url, headers, is_http2, status) in [
+        ("http://a.example/", &["x-forwarded-for: 192.0.2.1"][..], true, None),
+        ("/", &["host: a.example", "x-forwarded-for: 192.0.2.1"], true, None),
+        ("http://a.example/", &["x-forwarded-for: 192.0.2.1"], false, Some(464)),
+        ("http://a.example/", &["x-forwarded-for: 198.51.100.1"], true, Some(404)),
+        ("http://a.example/", &[], true, Some(404)),
+    ] {
+        let question = Question { is_http2, ..question("POST", url, headers) };
+        let told = explain(&snapshot, &question.ask(&snapshot).unwrap(), moment());
+        assert_eq!(told.outcome.status(), status, "{url} {headers:?} {is_http2}");
+        let is_named = headers.iter().any(|header| header.ends_with(&told.client.to_string()));
+        assert!(is_named || headers.is_empty(), "{}", told.client);
+    }
+}

@@ -46,11 +46,12 @@ impl Page {
     }
 
     fn request(&mut self, explanation: &Explanation) {
-        let Explanation { method, target, listener, canonical, .. } = explanation;
+        let Explanation { method, target, client, listener, canonical, .. } = explanation;
         let host = canonical.as_ref().map(|c| format!(" for {}", clean(&c.authority)));
         let asked = format!("{} {}", clean(method), clean(target));
         let asked = self.ink(Ink::Strong, &asked);
-        self.line(&format!("{asked}{} on listener `{listener}`", host.unwrap_or_default()));
+        let host = host.unwrap_or_default();
+        self.line(&format!("{asked}{host} on listener `{listener}`, from {client}"));
         if let Some(canonical) = canonical {
             let query = canonical.query.as_deref().map(|query| format!("?{query}"));
             let whole = format!("{}{}", canonical.path, query.unwrap_or_default());

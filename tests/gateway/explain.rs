@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::issuer::Key;
+use crate::support::issuer::{Key, Mode};
 use crate::support::process::portcullis;
 use crate::support::{Gateway, Issuer, Target, wire};
 
@@ -216,6 +216,24 @@ fn what_cannot_be_asked_ends_with_code_2_and_a_wrong_file_with_code_1() {
     assert!(text(&output).contains("routes.yaml:2:"), "{}", text(&output));
     let output = run(&file, &["GET", "/", "--token", "/nowhere/at/all"]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+}
+
+#[test]
+fn a_key_set_is_fetched_if_that_is_asked_for_and_else_nobody_is_asked() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let (folder, file) = written(&crate::authorization::protected(&issuer, &target));
+    let token = folder.path().join("token");
+    fs::write(&token, issuer.token()).expect("written");
+    let token = token.display().to_string();
+    let offline = json(&file, &["GET", "/orders/1", "--token", &token]);
+    assert_eq!((&offline["reason"], issuer.fetches()), (&"jwks_unavailable".into(), 0));
+    let online = json(&file, &["GET", "/orders/1", "--token", &token, "--online"]);
+    assert_eq!((&online["reason"], issuer.fetches()), (&"authorized".into(), 1));
+    issuer.set(Mode::Close);
+    let output = run(&file, &["GET", "/orders/1", "--token", &token, "--online"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output).contains("no keys of user pool `customers`"), "{}", text(&output));
+    assert!(target.taken().is_empty());
 }
 
 #[test]

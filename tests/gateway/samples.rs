@@ -24,3 +24,10 @@ fn every_sample_is_a_good_file_without_a_warning() {
     }
     assert!(count > 0, "no samples");
 }
+
+#[test]
+fn the_sample_at_the_root_is_tested_so_that_no_weakening_goes_unnoticed() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("routes.yaml");
+    let output = portcullis(&["test", "--mutate", file.to_str().expect("UTF-8")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
