@@ -102,7 +102,7 @@ impl Failure {
             Self::TokenEndpointTimeout => "token_endpoint_timeout",
             Self::UserInfoTimeout => "user_info_timeout",
             Self::TooLarge => "session_too_large",
-            Self::Denied => "denied",
+            Self::Denied => "sign_in_denied",
             Self::Unhandled => "sign_in_failed",
         }
     }
