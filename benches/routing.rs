@@ -24,6 +24,7 @@ fn rule(host: Option<String>, path: Option<String>) -> Rule {
         authentication: None,
         sign_in: None,
         transforms: portcullis::config::model::Transforms::default(),
+        ends_with_identity: true,
         public: false,
         action: Action::FixedResponse(FixedResponse {
             status_code: 404,

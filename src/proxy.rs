@@ -8,6 +8,7 @@ mod exchange;
 mod fail_point;
 mod failure;
 mod forward;
+mod lasting;
 mod record;
 mod request;
 mod respond;
@@ -72,12 +73,13 @@ impl ProxyHttp for Gateway {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
         context: &mut Context,
     ) -> Result<()> {
-        context.count_body(body.as_ref().map_or(0, Bytes::len))
+        context.count_body(body.as_ref().map_or(0, Bytes::len))?;
+        self.check_identity(session, context)
     }
 
     async fn upstream_peer(
@@ -111,12 +113,13 @@ impl ProxyHttp for Gateway {
 
     fn response_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         _body: &mut Option<Bytes>,
         _end_of_stream: bool,
         context: &mut Context,
     ) -> Result<Option<Duration>> {
         context.check_target()?;
+        self.check_identity(session, context)?;
         Ok(None)
     }
 

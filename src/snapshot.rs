@@ -106,6 +106,8 @@ pub struct Rule {
     pub sign_in: Option<Arc<SignIn>>,
     /// What of the request changes on its way to a target; absent when nothing does.
     pub transforms: Option<Box<model::Transforms>>,
+    /// Whether what lasts ends with the identity that opened it.
+    pub ends_with_identity: bool,
     /// Whether a verified token goes on to the target.
     pub forwards_authorization: bool,
     /// Scopes that a refused caller is told to want.
@@ -283,6 +285,7 @@ impl Rule {
             forwards_authorization: validation.is_none_or(|v| v.forward_authorization),
             wanted_scopes: validation.map(wanted_scopes).unwrap_or_default(),
             sign_in,
+            ends_with_identity: rule.ends_with_identity,
             transforms: Some(&rule.transforms)
                 .filter(|transforms| transforms.host.is_some() || transforms.url.is_some())
                 .map(|transforms| Box::new(transforms.clone())),

@@ -57,6 +57,9 @@ pub enum Refusal {
     /// The target did not answer in time.
     #[error("the target did not answer in time")]
     TargetTimeout,
+    /// The identity that opened a stream has ended, by its time or the deny list.
+    #[error("the caller's identity has ended")]
+    IdentityEnded,
     /// There is no descriptor, port or memory for what the request needs.
     #[error("the gateway is overloaded")]
     Overloaded,
@@ -68,7 +71,7 @@ pub enum Refusal {
 impl Refusal {
     /// Every refusal but the malformed, for whoever prepares a counter for each; the malformed are
     /// [`Malformed::ALL`].
-    pub const ALL_BUT_MALFORMED: [Self; 18] = [
+    pub const ALL_BUT_MALFORMED: [Self; 19] = [
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::BodyMalformed,
@@ -85,6 +88,7 @@ impl Refusal {
         Self::TargetMalformed,
         Self::TargetConnectTimeout,
         Self::TargetTimeout,
+        Self::IdentityEnded,
         Self::Overloaded,
         Self::Internal,
     ];
@@ -110,6 +114,7 @@ impl Refusal {
             Self::TargetMalformed => "target_malformed",
             Self::TargetConnectTimeout => "target_connect_timeout",
             Self::TargetTimeout => "target_timeout",
+            Self::IdentityEnded => "identity_ended",
             Self::Overloaded => "overloaded",
             Self::Internal => "internal",
         }
@@ -131,6 +136,7 @@ impl Refusal {
             | Self::TargetBrokeOff
             | Self::TargetMalformed
             | Self::TargetDeregistered => 502,
+            Self::IdentityEnded => 401,
             Self::TargetConnectTimeout | Self::TargetTimeout => 504,
             Self::TransformFailed | Self::Internal => 500,
         }
@@ -147,6 +153,7 @@ impl Refusal {
                 | Self::BodyTooLarge
                 | Self::BodyMalformed
                 | Self::UnverifiedClient
+                | Self::IdentityEnded
         )
     }
 

@@ -70,6 +70,7 @@ fn sample(gateway: &Gateway, stats: &ConnectionStats, metrics: &Metrics) {
         ("slow_body", read(&stats.slow_bodies)),
         ("malformed_body", read(&stats.malformed_bodies)),
         ("cut_off", read(&stats.cut_off)),
+        ("identity_ended", read(&stats.identity_ended)),
     ]);
     for (group, state, targets) in snapshot.groups.count_by_state() {
         metrics.set_targets(&group, state, targets);

@@ -74,6 +74,7 @@ fn rule(line: usize, name: &str, paths: &[&str]) -> Rule {
         authentication: None,
         sign_in: None,
         transforms: crate::config::model::Transforms::default(),
+        ends_with_identity: true,
         public: false,
         action: Action::Forward(Forward {
             groups: vec![WeightedGroup { group: GroupIndex(0), weight: 1 }],

@@ -641,6 +641,8 @@ pub struct Rule {
     pub sign_in: Option<Authenticate>,
     /// What of the request changes on its way to a target.
     pub transforms: Transforms,
+    /// Whether WebSockets and streams end with the identity that opened them. Default true.
+    pub ends_with_identity: bool,
     /// `public: true`: forwarding without authentication is meant.
     pub public: bool,
     /// The routing action.

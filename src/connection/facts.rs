@@ -161,6 +161,16 @@ impl ConnectionFacts {
         }
     }
 
+    /// Says when the tunnel that this connection is now shall end; the earliest word counts.
+    pub fn ends_at(&self, end: Instant) {
+        let millis = end.saturating_duration_since(self.accepted).as_millis();
+        let ends = u64::try_from(millis).unwrap_or(u64::MAX).max(1);
+        let said = self.life.tunnel_ends.load(Relaxed);
+        if said == 0 || ends < said {
+            self.life.tunnel_ends.store(ends, Relaxed);
+        }
+    }
+
     /// Why reading the request body failed, when it was this connection that ended it: the right
     /// answer is then [`BodyRefusal::status`].
     #[must_use]
@@ -293,6 +303,8 @@ impl Phase {
 pub(super) const OPEN: u8 = 0;
 pub(super) const AGED: u8 = 1;
 pub(super) const DRAINED: u8 = 2;
+/// Of a tunnel whose caller's identity has ended.
+pub(super) const ENDED: u8 = 3;
 
 /// The moving parts.
 pub(super) struct Life {
@@ -302,6 +314,8 @@ pub(super) struct Life {
     pub(super) write_blocked: AtomicU64,
     pub(super) closing: AtomicU8,
     pub(super) killed: AtomicBool,
+    /// When a tunnel ends, in milliseconds since the connection was accepted; 0 for never.
+    pub(super) tunnel_ends: AtomicU64,
     pub(super) began: AtomicBool,
     /// What of the next two was told by [`ConnectionFacts::take_traffic`].
     told: [AtomicU64; 2],
@@ -335,6 +349,7 @@ impl Life {
             write_blocked: AtomicU64::new(0),
             closing: AtomicU8::new(OPEN),
             killed: AtomicBool::new(false),
+            tunnel_ends: AtomicU64::new(0),
             began: AtomicBool::new(false),
             told: Default::default(),
             bytes_in: AtomicU64::new(0),
@@ -402,8 +417,14 @@ impl Life {
         }
     }
 
+    /// Whether a tunnel is to be closed at the next boundary of its frames.
     pub(super) fn is_drained(&self) -> bool {
-        self.closing.load(Relaxed) == DRAINED
+        self.closing.load(Relaxed) >= DRAINED
+    }
+
+    /// Whether that is for its caller's sake, and not for ours.
+    pub(super) fn has_ended(&self) -> bool {
+        self.closing.load(Relaxed) == ENDED
     }
 
     pub(super) fn refuse_body(&self, refusal: BodyRefusal) {

@@ -41,6 +41,8 @@ pub struct ConnectionStats {
     pub malformed_bodies: AtomicU64,
     /// Connections cut off at the end of a drain.
     pub cut_off: AtomicU64,
+    /// WebSockets ended since the identity that opened them had.
+    pub identity_ended: AtomicU64,
     /// Bytes that the process may have; 0 where no limit is known.
     pub memory_limit: AtomicU64,
     /// Bytes held against that limit.

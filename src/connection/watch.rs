@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
-use super::facts::{AGED, ConnectionFacts, DRAINED, HttpVersion, OPEN, Stage};
+use super::facts::{AGED, ConnectionFacts, DRAINED, ENDED, HttpVersion, OPEN, Stage};
 use super::memory::{Memory, MemoryLimit, Pressure};
 use super::stats::ConnectionStats;
 use crate::clock;
@@ -177,10 +177,27 @@ impl Book {
             self.judge_streams(facts, elapsed);
         }
         let age = now.saturating_duration_since(facts.accepted);
+        self.judge_tunnel(facts, millis(age));
         if life.closing.load(Relaxed) == OPEN
             && (age > facts.settings.client_keep_alive || self.is_short())
         {
             life.close(AGED);
+        }
+    }
+
+    /// A tunnel whose time has come gets a close frame between two others, and is cut off when its
+    /// client does not answer that.
+    fn judge_tunnel(&self, facts: &ConnectionFacts, age: u64) {
+        let life = &facts.life;
+        let ends = life.tunnel_ends.load(Relaxed);
+        if ends == 0 || age < ends {
+            return;
+        }
+        if !life.has_ended() {
+            self.stats.identity_ended.fetch_add(1, Relaxed);
+            life.close(ENDED);
+        } else if age - ends > millis(self.timing.linger) {
+            life.kill();
         }
     }
 

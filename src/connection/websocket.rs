@@ -5,6 +5,9 @@
 /// Status 1001, "going away", as a server's unmasked close frame.
 pub(super) const GOING_AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
 
+/// Status 1008, "policy violation": the caller's identity has ended.
+pub(super) const IDENTITY_ENDED: [u8; 4] = [0x88, 0x02, 0x03, 0xf0];
+
 /// Opcode of a close frame.
 const CLOSE: u8 = 0x8;
 

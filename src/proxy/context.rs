@@ -8,6 +8,7 @@ use ::http::HeaderValue;
 use pingora_core::protocols::http::ServerSession;
 use pingora_error::{Error, ErrorType, Result};
 
+use super::lasting::Lasting;
 use crate::answer::Refusal;
 use crate::clock::{self, UnixMillis};
 use crate::config::model::ProtocolVersion;
@@ -36,6 +37,8 @@ pub struct Context {
     pub(super) target: Option<SocketAddr>,
     /// How many times a target was chosen.
     pub(super) attempts: u32,
+    /// Set where the request ends with its caller's identity.
+    pub(super) lasting: Option<Lasting>,
     /// Body bytes received so far.
     pub(super) body: u64,
     /// Longest body, from the listener.

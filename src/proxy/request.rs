@@ -11,6 +11,7 @@ use pingora_proxy::Session;
 
 use super::Gateway;
 use super::context::{Begun, Context, InFlight};
+use super::lasting::Lasting;
 use crate::auth::Patience;
 use crate::clock;
 use crate::connection::{ConnectionFacts, HttpVersion};
@@ -70,6 +71,13 @@ impl Gateway {
         let decision = context.decision.insert(decision);
         match &decision.step {
             Step::Forward(_) => {
+                let rules = snapshot.listeners.get(listener);
+                let rule = decision.rule.zip(rules).and_then(|(rule, l)| l.rules.get(rule));
+                if let (Some(begun), Some(identity)) = (&context.begun, &decision.identity)
+                    && rule.is_some_and(|rule| rule.ends_with_identity)
+                {
+                    context.lasting = Some(Lasting::new(identity, begun));
+                }
                 // As ALB does: the client need not wait for the target's word (RFC 9110 10.1.1).
                 if waits_to_be_told(session) {
                     session.as_downstream_mut().write_continue_response().await?;
@@ -169,7 +177,7 @@ fn waits_to_be_told(session: &mut Session) -> bool {
 
 impl Begun {
     /// Any number: it chooses among weighted target groups.
-    fn random(&self) -> u32 {
+    pub(super) fn random(&self) -> u32 {
         self.id.as_bytes().iter().fold(0x811c_9dc5, |hash: u32, byte| {
             (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
         })

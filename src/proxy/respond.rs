@@ -111,6 +111,9 @@ impl Gateway {
                 let why = "the target switched protocols without being asked";
                 return Err(Error::explain(InvalidHTTPHeader, why).into_up());
             }
+            if let (Some(lasting), Some(facts)) = (&context.lasting, ConnectionFacts::of(session)) {
+                lasting.becomes_tunnel(facts);
+            }
             return Ok(());
         }
         remove_hop_by_hop(response);

@@ -31,6 +31,7 @@ mod health_checks;
 mod http2;
 mod identity_assertion;
 mod key_sets;
+mod lasting;
 mod listeners;
 mod logs;
 mod lost_targets;

@@ -187,6 +187,7 @@ fn rule(rule: &Rule, names: &Names<'_>) -> Value {
         authentication,
         sign_in,
         transforms,
+        ends_with_identity,
         public,
         action,
         claim_headers: headers,
@@ -199,6 +200,7 @@ fn rule(rule: &Rule, names: &Names<'_>) -> Value {
         "jwt_validation": authentication.as_ref().map(|jwt| jwt_validation(jwt, names)),
         "authenticate": sign_in.as_ref().map(|sign_in| authenticate(sign_in, names)),
         "transforms": self::transforms(transforms),
+        "end_with_identity": ends_with_identity,
         "public": public,
         "claim_headers": claim_headers(headers),
     });

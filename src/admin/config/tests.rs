@@ -146,6 +146,7 @@ fn rule(name: &str, action: Action) -> Rule {
         }),
         sign_in: None,
         transforms: crate::config::model::Transforms::default(),
+        ends_with_identity: true,
         public: false,
         action,
         claim_headers: claim_header_list().into(),

@@ -33,6 +33,8 @@ pub(in crate::config) struct Rule {
     pub(in crate::config) authenticate_oidc: Field<Box<Authenticate>>,
     /// What of the request changes on its way to a target: host, path, query.
     pub(in crate::config) transforms: Field<Box<Transforms>>,
+    /// Whether WebSockets and streams end when the identity that opened them does. Default: `true`.
+    pub(in crate::config) end_with_identity: Field<bool>,
     /// `true` says that forwarding without authentication is meant.
     pub(in crate::config) public: Field<bool>,
     /// To a target group, or to several by weight.
@@ -60,6 +62,8 @@ pub(in crate::config) struct DefaultAction {
     pub(in crate::config) authenticate_cognito: Field<Box<Authenticate>>,
     /// The same at any other OpenID Connect issuer.
     pub(in crate::config) authenticate_oidc: Field<Box<Authenticate>>,
+    /// Whether WebSockets and streams end when the identity that opened them does. Default: `true`.
+    pub(in crate::config) end_with_identity: Field<bool>,
     /// `true` says that forwarding without authentication is meant.
     pub(in crate::config) public: Field<bool>,
     /// To a target group, or to several by weight.
@@ -78,6 +82,7 @@ impl From<DefaultAction> for Rule {
             jwt_validation,
             authenticate_cognito,
             authenticate_oidc,
+            end_with_identity,
             public,
             forward,
             redirect,
@@ -88,6 +93,7 @@ impl From<DefaultAction> for Rule {
             jwt_validation,
             authenticate_cognito,
             authenticate_oidc,
+            end_with_identity,
             public,
             forward,
             redirect,

@@ -31,6 +31,7 @@ pub(super) fn not_found(span: Span, scene: &Scene<'_>) -> Rule {
         authentication: None,
         sign_in: None,
         transforms: Transforms::default(),
+        ends_with_identity: true,
         public: false,
         action: Action::FixedResponse(FixedResponse {
             status_code: 404,
@@ -70,6 +71,10 @@ impl Judge<'_> {
         let transforms = self.transforms(raw);
         let public = self.public(raw);
         let action = self.action((span, mapping), raw, place, scene);
+        if let Some(key) = raw.end_with_identity.key().filter(|_| authenticates.is_none()) {
+            let message = format!("rule `{name}` asks for no identity that could end");
+            self.report(Diagnostic::error("contradiction", key, message));
+        }
         let misspelt = self.misspelt.has_any(
             mapping,
             &["jwt_validation", "authenticate_cognito", "authenticate_oidc", "public"],
@@ -98,6 +103,7 @@ impl Judge<'_> {
             authentication,
             sign_in,
             transforms,
+            ends_with_identity: raw.end_with_identity.value().copied().unwrap_or(true),
             public,
             action: action?,
             claim_headers,

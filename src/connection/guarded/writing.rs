@@ -8,7 +8,7 @@ use pingora_core::protocols::http::date;
 
 use super::super::facts::{HttpVersion, Stage, add};
 use super::super::head::Framing;
-use super::super::websocket::{Frames, GOING_AWAY};
+use super::super::websocket::{Frames, GOING_AWAY, IDENTITY_ENDED};
 use super::Guarded;
 use crate::answer::{Answer as Page, Caller};
 
@@ -224,7 +224,9 @@ impl Guarded {
         let Some(tunnel) = self.writing.tunnel.as_mut() else { return };
         if !tunnel.is_closed && !tunnel.frames.has_closed() && tunnel.frames.is_at_boundary() {
             tunnel.is_closed = true;
-            self.writing.out.extend_from_slice(&GOING_AWAY);
+            let has_ended = self.facts.life.has_ended();
+            let frame = if has_ended { IDENTITY_ENDED } else { GOING_AWAY };
+            self.writing.out.extend_from_slice(&frame);
         }
         if tunnel.is_closed {
             // A full socket is tried again with the next read, write or verdict.

@@ -24,6 +24,7 @@ pub(in crate::routing) fn rule(hosts: &[&str], paths: &[&str], methods: &[&str])
         authentication: None,
         sign_in: None,
         transforms: crate::config::model::Transforms::default(),
+        ends_with_identity: true,
         public: false,
         action: Action::FixedResponse(FixedResponse {
             status_code: 200,
