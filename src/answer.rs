@@ -2,17 +2,19 @@
 //!
 //! Nobody else writes an error page or a challenge. Everything here is data; whoever holds the
 //! connection sends it, adds `Date` and decides about keep-alive. Who is refused and why is decided
-//! elsewhere; here is only how it is said, in the dialect of a listener rule. The dialects of API
-//! Gateway differ in body and status and will stand beside it.
+//! elsewhere; here is only how it is said: in the dialect of a listener rule, and in that of an HTTP
+//! API (`http_api`), which differs in body and status.
 
 mod challenge;
 mod custom_page;
 mod grpc;
+mod http_api;
 mod page;
 mod refusal;
 mod style;
 
 pub use challenge::{Challenge, challenge};
+pub use http_api::{ApiChallenge, api_challenge, api_not_found, api_refuse};
 pub use page::{error_page, reason_phrase};
 pub use refusal::Refusal;
 pub use style::Style;

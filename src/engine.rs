@@ -3,6 +3,7 @@
 //! The running gateway and every command that explains, tests or compares a file ask this one
 //! function, so they cannot disagree.
 
+mod api_route;
 mod reason;
 mod sign_in;
 mod witness;
@@ -12,7 +13,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ::http::header::{CONTENT_TYPE, HOST};
 use ::http::{HeaderMap, HeaderValue};
@@ -21,6 +22,7 @@ pub use self::reason::Reason;
 pub use self::sign_in::{InSession, Renewal, Renewed, conclude};
 pub use self::witness::Witness;
 use crate::answer::{self, Answer, Caller, Challenge, Refusal};
+use crate::api;
 use crate::assertion::{self, oidc_data};
 use crate::auth::key_source::KeyWait;
 use crate::auth::{self, CompiledValidation, Identity, Outcome, Patience};
@@ -95,6 +97,8 @@ pub struct Decision {
     pub target: Option<Box<str>>,
     /// The canonical authority, where the request did not have that spelling.
     pub authority: Option<Box<str>>,
+    /// The API and its route, where a rule led to one.
+    pub api: Option<api::Place>,
     /// What is to be done.
     pub step: Step,
 }
@@ -129,6 +133,17 @@ pub struct Plan {
     pub position: usize,
     /// How its client is kept where it was; absent where nothing is sticky.
     pub sticky: Option<Box<Sticky>>,
+    /// What an API's integration changes.
+    pub integration: Option<Box<Sent>>,
+}
+
+/// What an API's integration sends in the place of what was received.
+#[derive(Debug)]
+pub struct Sent {
+    /// `path?query`, when it is not the canonical one.
+    pub target: Option<Box<str>>,
+    /// Longest silence of the target.
+    pub timeout: Duration,
 }
 
 impl Decision {
@@ -153,6 +168,7 @@ impl Decision {
             header_bytes: 0,
             target: None,
             authority: None,
+            api: None,
             step,
         }
     }
@@ -281,6 +297,9 @@ impl View<'_> {
         target: &Target<'_>,
         authority: &Authority<'_>,
     ) -> Decision {
+        if let Action::Api(index) = self.rule.action {
+            return self.api(index, request, moment, target, authority);
+        }
         let (identity, session) = match self.authenticate(request, moment, (target, authority)) {
             Ok(proved) => proved,
             Err(decision) => return *decision,
@@ -322,6 +341,7 @@ impl View<'_> {
                 errand = revoke;
                 (reason, step)
             }
+            Action::Api(_) => self.refuse(Refusal::Internal),
         };
         let step = sign_in::with_cookies(step, session.as_deref());
         let decision = Decision::new(Some(self.index), reason, step);
@@ -427,7 +447,8 @@ impl View<'_> {
         let sticky = stickiness.keep(kept, group, client);
         let position = forward.groups.iter().position(|weighted| weighted.group == group);
         let reason = if is_authorized { Reason::Authorized } else { Reason::Public };
-        (reason, Step::Forward(Plan { group, position: position.unwrap_or(0), sticky }))
+        let position = position.unwrap_or(0);
+        (reason, Step::Forward(Plan { group, position, sticky, integration: None }))
     }
 
     /// Whether the targets of a group can take what this client speaks (alb.md 9.1).

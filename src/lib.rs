@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod answer;
+pub mod api;
 pub mod app;
 pub mod assertion;
 pub mod auth;

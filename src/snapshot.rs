@@ -9,10 +9,13 @@ use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
 use crate::answer::{Answer, Refusal, Style};
+use crate::api::{self, Api};
 use crate::assertion::Asserter;
 use crate::assertion::oidc_data::OidcSigner;
 use crate::auth::{self, Authorizers, CompiledValidation};
-use crate::config::model::{self, ClientHeader, Config, Forward, Name, Redirect};
+use crate::config::model::{
+    self, ApiIndex, ClientHeader, Config, Forward, GroupIndex, Name, Redirect,
+};
 use crate::http::forwarded::{ForwardedFor, forwarded_port, forwarded_proto};
 use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme, TrustedProxies};
 use crate::routing::RuleTable;
@@ -36,6 +39,8 @@ pub struct Snapshot {
     pub authorizers: Arc<Authorizers>,
     /// Target groups with their targets' states.
     pub groups: Arc<TargetGroups>,
+    /// APIs, in file order.
+    pub apis: Vec<Api>,
     /// Headers that are ours.
     pub owned: OwnedHeaders,
     /// Vouches for requests to groups that want it; `None` when there is no such group, or when
@@ -128,6 +133,8 @@ pub enum Action {
     Fixed(Answer),
     /// The end of a session.
     SignOut(Box<SignOutAction>),
+    /// What a route of this API says.
+    Api(ApiIndex),
 }
 
 /// Outcomes of authorization for [`RuleMetrics::decision`]: `allowed`, then each reason of `auth`.
@@ -157,6 +164,11 @@ impl Snapshot {
         let asserter = config.identity_assertion.as_ref().and_then(|settings| {
             Asserter::compile(settings, previous.and_then(|old| old.asserter.as_ref()))
         });
+        let apis: Vec<Api> = config
+            .apis
+            .iter()
+            .map(|api| Api::compile(api, &authorizers, &config.claim_headers))
+            .collect();
         let signs_in = listeners
             .iter()
             .any(|listener| listener.rules.iter().any(|rule| rule.sign_in.is_some()));
@@ -168,7 +180,8 @@ impl Snapshot {
             .flatten();
         let owned = OwnedHeaders::compile(&config.owned_headers);
         // Where rules judge methods, nobody may ask a target for another one behind their back.
-        let judges_methods = listeners.iter().any(|listener| listener.table.judges_methods());
+        let judges_methods =
+            !apis.is_empty() || listeners.iter().any(|listener| listener.table.judges_methods());
         let seal = seal(&config, previous.map(|old| &old.seal));
         // What a key that is gone had opened must be opened again.
         let sessions = previous
@@ -178,6 +191,7 @@ impl Snapshot {
             generation: previous.map_or(1, |old| old.generation + 1),
             owned: if judges_methods { owned.with_method_overrides() } else { owned },
             listeners,
+            apis,
             authorizers,
             groups,
             asserter,
@@ -248,13 +262,8 @@ impl Rule {
     ) -> Self {
         let (action, groups) = match &rule.action {
             model::Action::Forward(forward) => {
-                let names = forward
-                    .groups
-                    .iter()
-                    .filter_map(|weighted| config.target_groups.get(weighted.group.0))
-                    .map(|group| &*group.name)
-                    .collect();
-                (Action::Forward(forward.clone()), names)
+                let groups = forward.groups.iter().map(|weighted| weighted.group);
+                (Action::Forward(forward.clone()), group_names(config, groups))
             }
             model::Action::Redirect(redirect) => (Action::Redirect(redirect.clone()), Vec::new()),
             model::Action::FixedResponse(fixed) => {
@@ -268,6 +277,10 @@ impl Rule {
                     |action| Action::SignOut(Box::new(action)),
                 );
                 (action, Vec::new())
+            }
+            model::Action::Api(index) => {
+                let groups = config.apis.get(index.0).map(api::groups).unwrap_or_default();
+                (Action::Api(*index), group_names(config, groups.into_iter()))
             }
         };
         let validation = rule.authentication.as_ref();
@@ -317,6 +330,11 @@ fn session_cookies(listener: &model::Listener) -> Vec<Arc<str>> {
     names.sort_unstable();
     names.dedup();
     names
+}
+
+fn group_names(config: &Config, groups: impl Iterator<Item = GroupIndex>) -> Vec<&str> {
+    let groups = groups.filter_map(|group| config.target_groups.get(group.0));
+    groups.map(|group| &*group.name).collect()
 }
 
 /// The file's session keys. Our own, for when it has none, outlives a reload.

@@ -18,6 +18,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("tls", 2, &[]),
     ("answer", 2, &[]),
     ("transform", 2, &[]),
+    ("api", 3, &[]),
     ("assertion", 3, &["auth"]),
     ("stickiness", 3, &[]),
     ("sign_in", 3, &[]),

@@ -4,6 +4,7 @@
 //! `..`: a field that is added to the model does not compile until somebody decides here whether
 //! it may be shown.
 
+mod apis;
 mod claims;
 mod listeners;
 mod sign_in;
@@ -43,6 +44,7 @@ pub fn redacted(config: &Config) -> Value {
         owned_headers,
         user_pools,
         target_groups,
+        apis,
         listeners,
         development_user_pool,
     } = config;
@@ -66,6 +68,7 @@ pub fn redacted(config: &Config) -> Value {
         "user_pools": named(user_pools.iter().map(|pool| (&pool.name, user_pool(pool)))),
         "target_groups":
             named(target_groups.iter().map(|group| (&group.name, targets::target_group(group)))),
+        "apis": named(apis.iter().map(|api| (&api.name, apis::api(api, &names)))),
         "listeners": named(
             listeners.iter().map(|listener| {
                 (&listener.name, listeners::listener(listener, &names))
@@ -79,6 +82,7 @@ pub fn redacted(config: &Config) -> Value {
 struct Names<'a> {
     pools: Vec<&'a Name>,
     groups: Vec<&'a Name>,
+    apis: Vec<&'a Name>,
 }
 
 impl<'a> Names<'a> {
@@ -86,6 +90,7 @@ impl<'a> Names<'a> {
         Self {
             pools: config.user_pools.iter().map(|pool| &pool.name).collect(),
             groups: config.target_groups.iter().map(|group| &group.name).collect(),
+            apis: config.apis.iter().map(|api| &api.name).collect(),
         }
     }
 }

@@ -13,6 +13,8 @@ pub(super) enum TokenPlace {
     Authorization,
     /// The bare token in another header.
     Header(HeaderName),
+    /// The token with `Bearer` in front, or without, as API Gateway takes it.
+    BearerOrBare(HeaderName),
 }
 
 impl TokenPlace {
@@ -22,6 +24,9 @@ impl TokenPlace {
             IdentitySource::Authorization => Self::Authorization,
             IdentitySource::Header(name) => {
                 HeaderName::try_from(name.as_str()).map_or(Self::Authorization, Self::Header)
+            }
+            IdentitySource::BearerOrBare(name) => {
+                HeaderName::try_from(name.as_str()).map_or(Self::Authorization, Self::BearerOrBare)
             }
         }
     }
@@ -34,6 +39,7 @@ impl TokenPlace {
                 [] => Err(Reason::TokenMalformed),
                 token => Ok(token),
             },
+            Self::BearerOrBare(name) => bearer_or_bare(only(headers, name)?),
         }
     }
 }
@@ -58,6 +64,15 @@ fn bearer(value: &[u8]) -> Result<&[u8], Reason> {
         [] | [b' ' | b'\t' | b',' | b'=', ..] => Err(Reason::TokenMalformed),
         _ => Err(Reason::SchemeNotBearer),
     }
+}
+
+/// Another scheme is no token either, which shows when it is read. An empty value is none.
+fn bearer_or_bare(value: &[u8]) -> Result<&[u8], Reason> {
+    let token = match value.split_at_checked("bearer ".len()) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token,
+        _ => value,
+    };
+    if token.is_empty() { Err(Reason::TokenMissing) } else { Ok(token) }
 }
 
 /// Too short to be ours: empty, or another scheme.
@@ -107,6 +122,22 @@ mod tests {
     fn a_second_space_or_a_list_stays_in_the_token_where_decoding_refuses_it() {
         assert_eq!(token(&["Bearer  a"]).as_deref(), Ok(" a"));
         assert_eq!(token(&["Bearer a, Bearer b"]).as_deref(), Ok("a, Bearer b"));
+    }
+
+    #[test]
+    fn an_api_takes_a_token_with_bearer_in_front_and_without() {
+        let place = TokenPlace::compile(&IdentitySource::BearerOrBare("authorization".into()));
+        let token = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
+            place.token(&headers).map(|token| String::from_utf8(token.to_vec()).unwrap())
+        };
+        for value in ["a.b.c", "Bearer a.b.c", "bearer a.b.c"] {
+            assert_eq!(token(value).as_deref(), Ok("a.b.c"), "{value}");
+        }
+        assert_eq!(token("Bearer  a.b.c").as_deref(), Ok(" a.b.c"));
+        assert_eq!(token("Bearer ").as_deref(), Err(&Reason::TokenMissing));
+        assert_eq!(token("").as_deref(), Err(&Reason::TokenMissing));
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl CompiledValidation {
         static AUTHORIZATION_NAME: HeaderName = AUTHORIZATION;
         match &self.place {
             TokenPlace::Authorization => &AUTHORIZATION_NAME,
-            TokenPlace::Header(name) => name,
+            TokenPlace::Header(name) | TokenPlace::BearerOrBare(name) => name,
         }
     }
 

@@ -86,7 +86,7 @@ fn of_rule(rule: &Rule, findings: &mut Findings) {
             let length = fixed.message_body.chars().count();
             findings.most("characters in a message body", length, LONGEST_BODY, rule.span);
         }
-        Action::Redirect(_) | Action::SignOut(_) => {}
+        Action::Redirect(_) | Action::SignOut(_) | Action::Api(_) => {}
     }
 }
 

@@ -3,6 +3,8 @@
 //! Every reference is resolved to an index, every default is filled in, every number is inside its
 //! range. Whoever holds a [`Config`] need not check it again. Nothing here opens a file or socket.
 
+mod api;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -11,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::api::{Api, ApiIndex, Integration, Route, RoutePattern, Segment};
 use super::deny_list::Entry;
 use super::diagnostics::Span;
 pub use super::error_page::{ErrorPage, ErrorPages, PageFor};
@@ -71,6 +74,8 @@ pub struct Config {
     pub user_pools: Vec<UserPool>,
     /// Target groups, in file order; [`GroupIndex`] points here.
     pub target_groups: Vec<TargetGroup>,
+    /// APIs, in file order; [`ApiIndex`] points here.
+    pub apis: Vec<Api>,
     /// Listeners, in file order.
     pub listeners: Vec<Listener>,
     /// The embedded pool, started by `demo` and `user-pool` only.
@@ -781,6 +786,8 @@ pub enum IdentitySource {
     Authorization,
     /// Another header that holds the bare token, lower case.
     Header(String),
+    /// A header of an API's choice, lower case: `Bearer` may stand in front of the token.
+    BearerOrBare(String),
 }
 
 /// The routing action.
@@ -794,6 +801,19 @@ pub enum Action {
     FixedResponse(FixedResponse),
     /// The end of a session.
     SignOut(SignOut),
+    /// Whatever the API's routes say, without the next rule's help.
+    Api(ApiIndex),
+}
+
+impl Action {
+    /// The target groups that requests may come to by it, given the file's APIs.
+    pub fn groups<'a>(&self, api: impl FnOnce(ApiIndex) -> Option<&'a Api>) -> Vec<GroupIndex> {
+        match self {
+            Self::Forward(forward) => forward.groups.iter().map(|w| w.group).collect(),
+            Self::Api(index) => api(*index).into_iter().flat_map(Api::groups).collect(),
+            Self::Redirect(_) | Self::FixedResponse(_) | Self::SignOut(_) => Vec::new(),
+        }
+    }
 }
 
 impl Rule {

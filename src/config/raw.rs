@@ -3,6 +3,7 @@
 //! The doc comments are what an editor shows on hover, and the JSON Schema is made from these
 //! types, so they speak to whoever writes the file. Defaults and checks are in `validate`.
 
+mod api;
 mod development;
 mod error_page;
 mod forwarding;
@@ -22,6 +23,7 @@ use super::field::{Field, List, Table};
 pub(super) use super::route_tests::raw::Test as RouteTest;
 use super::units::{DurationText, SizeText};
 
+pub(super) use api::*;
 pub(super) use development::*;
 pub(super) use error_page::*;
 pub(super) use forwarding::*;
@@ -90,6 +92,8 @@ pub(super) struct File {
     /// What our own answers show in place of ALB's pages, by status (`404`) or class (`4xx`, `5xx`).
     /// A listener may have its own. gRPC callers never get one.
     pub(super) error_pages: Field<Table<ErrorPage>>,
+    /// APIs as on API Gateway, by the name that rules use.
+    pub(super) apis: Field<Table<Api>>,
     /// Addresses and ports we accept on, each with its rules.
     pub(super) listeners: Field<Table<Listener>>,
     /// The embedded user pool for development, started by `portcullis demo` and
@@ -269,7 +273,8 @@ pub(super) const SECRET_KEYS: &[&str] =
 pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
     /// A key that would loosen or tighten a rule if it were ignored.
     const RULE: &str =
-        "a rule can verify tokens, sign browsers in, and forward, redirect or answer";
+        "a rule can verify tokens, sign browsers in, and forward, redirect, answer or name an API";
+    const API: &str = "see the JSON Schema (`portcullis schema`) for what an API can have";
     const TARGET_GROUP: &str =
         "see the JSON Schema (`portcullis schema`) for what a group can have";
     const LISTENER: &str = "see the JSON Schema (`portcullis schema`) for what a listener can have";
@@ -281,7 +286,7 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ("DefaultAction", "transforms" | "url_rewrite" | "host_header_rewrite") => {
             return Some("a default action has no transforms: make it a rule with the path `/*`");
         }
-        ("Rule" | "DefaultAction", "api" | "rate_limit") => RULE,
+        ("Rule" | "DefaultAction", "rate_limit") => RULE,
         ("TargetGroup", "target_type" | "attributes" | "ip_address_type" | "retries") => {
             TARGET_GROUP
         }
@@ -304,7 +309,20 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ) => {
             return Some("it belongs to the pool, under `user_pools`; name that pool here");
         }
-        ("File", "apis" | "identity_pools" | "rate_limits") => FILE,
+        ("File", "identity_pools" | "rate_limits") => FILE,
+        (
+            "Api",
+            "stage" | "stages" | "stage_in_path" | "stage_variables" | "extends" | "cors"
+            | "throttle" | "openapi" | "mutual_tls",
+        )
+        | ("Authorizer", "request" | "aws_iam" | "cognito")
+        | ("Route", "throttle" | "request_validator" | "request_models")
+        | ("Integration", "request_parameters" | "response_parameters" | "connection_type") => API,
+        ("JwtAuthorizer", "issuer" | "audience" | "audiences") => {
+            return Some(
+                "describe the issuer under `user_pools` and name it here: `user_pool: NAME`",
+            );
+        }
         ("JwtValidation", "jwks_endpoint" | "issuer") => {
             return Some(
                 "name the issuer under `user_pools` and list it in `user_pools: [NAME]` here",

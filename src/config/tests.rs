@@ -1,3 +1,4 @@
+mod apis;
 mod balancing;
 mod error_pages;
 mod forwarding;

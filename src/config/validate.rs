@@ -7,6 +7,7 @@
 mod access_log;
 mod action;
 mod address;
+mod api;
 mod balancing;
 mod browser_url;
 mod chain;
@@ -40,7 +41,9 @@ pub(super) use self::pattern::Refusal;
 use super::decode::Misspelt;
 use super::diagnostics::{Diagnostic, Severity, Span};
 use super::field::{Field, List, Spanned};
-use super::model::{Admin, Config, GroupIndex, Name, PoolIndex, Profile, Shutdown, Stickiness};
+use super::model::{
+    Admin, Api, Config, GroupIndex, Name, PoolIndex, Profile, Shutdown, Stickiness,
+};
 use super::source::Source;
 use super::suggest;
 use super::units::{DurationText, SizeText};
@@ -85,6 +88,7 @@ pub(super) fn validate(
         Names::new(&mut judge, "target group", "unknown-target-group", &raw.target_groups);
     let fronts = chain::Fronts::of(&raw.listeners);
     let target_groups = judge.target_groups(&raw.target_groups, &fronts);
+    let mut api_names = Names::new(&mut judge, "API", "unknown-api", &raw.apis);
     let profiles = user_pools.iter().map(|pool| pool.as_ref().map(|pool| pool.profile)).collect();
 
     let providers =
@@ -102,7 +106,11 @@ pub(super) fn validate(
         stickiness,
         claim_headers: claim_headers.clone(),
         error_pages,
+        apis: &mut api_names,
+        protected_apis: Vec::new(),
     };
+    let apis = judge.apis(&raw.apis, &mut scene);
+    scene.protected_apis = apis.iter().map(|api| api.as_ref().is_some_and(is_protected)).collect();
     let (listeners, owned) = judge.listeners(raw.listeners, &mut scene);
     let development =
         raw.development_user_pool.given().map(|pool| judge.development_user_pool(pool));
@@ -112,9 +120,10 @@ pub(super) fn validate(
         (raw_admin_span(&raw.admin), admin.address),
         &raw.development_user_pool,
     );
-    judge.loops(&target_groups, &listeners);
+    judge.loops(&target_groups, &apis, &listeners);
     pools.report_unused(&mut judge, "unused-user-pool");
     groups.report_unused(&mut judge, "unused-target-group");
+    api_names.report_unused(&mut judge, "unused-api");
 
     let mut owned_headers: Vec<String> =
         claim_headers.iter().map(|header| header.header.clone()).chain(owned).collect();
@@ -141,12 +150,17 @@ pub(super) fn validate(
         owned_headers,
         user_pools: user_pools.into_iter().collect::<Option<_>>()?,
         target_groups: target_groups.into_iter().collect::<Option<_>>()?,
+        apis: apis.into_iter().collect::<Option<_>>()?,
         listeners: listeners.into_iter().map(|listener| listener.model).collect::<Option<_>>()?,
         development_user_pool: match development {
             Some(pool) => Some(pool?),
             None => None,
         },
     })
+}
+
+fn is_protected(api: &Api) -> bool {
+    api.routes.iter().any(|route| route.validation.is_some())
 }
 
 fn raw_admin_span(admin: &Field<raw::Admin>) -> Span {
@@ -175,6 +189,9 @@ struct Scene<'a> {
     claim_headers: std::sync::Arc<[super::model::ClaimHeader]>,
     /// The file's pages.
     error_pages: super::model::ErrorPages,
+    apis: &'a mut Names,
+    /// Whether routes of an API take tokens, by API.
+    protected_apis: Vec<bool>,
 }
 
 /// Collects what is wrong.

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ::http::{HeaderName, HeaderValue};
 
-use crate::config::model::{Action, Conditions, Config, Listener, Name, Rule};
+use crate::config::model::{Action, ApiIndex, Conditions, Config, Listener, Name, Rule};
 use crate::engine::{self, Moment, Reason, Step};
 use crate::explain::Question;
 use crate::sign_in::Outcome;
@@ -164,6 +164,10 @@ pub(super) fn action(rule: &Rule, config: &Config) -> String {
         Action::Redirect(redirect) => format!("answer {}", redirect.status_code),
         Action::FixedResponse(response) => format!("answer {}", response.status_code),
         Action::SignOut(_) => "sign out".to_owned(),
+        Action::Api(ApiIndex(api)) => {
+            let name = config.apis.get(*api).map_or("", |api| &api.name);
+            format!("the API {name}")
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Reason {
     Redirect,
     /// The rule answers by itself.
     FixedResponse,
+    /// No route of the API takes the request.
+    NoRoute,
     /// The gateway's own path for the keys of its identity assertions.
     IdentityKeys,
     /// Somebody signs in or out, or must.
@@ -37,6 +39,7 @@ impl Reason {
             Self::Public => "public",
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
+            Self::NoRoute => "no_route",
             Self::IdentityKeys => "identity_keys",
             Self::SignIn(outcome) => outcome.as_str(),
             Self::Auth(reason) => reason.as_str(),
@@ -73,7 +76,11 @@ impl Reason {
             Self::FixedResponse => "fixed_response",
             Self::SignIn(Outcome::SignedOut | Outcome::ForeignSignOut) => "sign_out",
             Self::SignIn(_) => "authenticate",
-            Self::IdentityKeys | Self::Auth(_) | Self::Refused(_) | Self::ClientClosed => "",
+            Self::NoRoute
+            | Self::IdentityKeys
+            | Self::Auth(_)
+            | Self::Refused(_)
+            | Self::ClientClosed => "",
         }
     }
 }

@@ -195,7 +195,7 @@ impl Asked {
     /// Puts a token where a rule looks for it, instead of what is there.
     pub fn present(&mut self, token: &str, to: Option<&JwtValidation>) {
         let (name, value) = match to.map(|to| &to.identity_source) {
-            Some(IdentitySource::Header(name)) => {
+            Some(IdentitySource::Header(name) | IdentitySource::BearerOrBare(name)) => {
                 (HeaderName::try_from(name.as_str()).ok(), token.to_owned())
             }
             Some(IdentitySource::Authorization) | None => {

@@ -104,7 +104,12 @@ impl Gateway {
         let header = session.req_header();
         let content_type = header.headers.get(::http::header::CONTENT_TYPE);
         let caller = Caller::of(header.method.as_str(), content_type);
-        let answer = answer::refuse(refusal, caller);
+        let is_of_api = context.decision.as_ref().is_some_and(|decision| decision.api.is_some());
+        let answer = match &context.begun {
+            Some(begun) if is_of_api => answer::api_refuse(refusal, caller)
+                .with(respond::API_REQUEST_ID, respond::request_id(begun)),
+            _ => answer::refuse(refusal, caller),
+        };
         let sent = respond::send(session, context, answer, true).await;
         if sent.is_err() {
             context.failure = Some(Reason::ClientClosed);

@@ -59,11 +59,15 @@ impl Gateway {
         };
         let is_upgrade = session.is_upgrade_req();
         let idle = ConnectionFacts::of(session).map(ConnectionFacts::idle_timeout);
-        let peer = match idle {
+        let mut peer = match idle {
             Some(idle) if is_upgrade => chosen.peer_for_upgrade(idle),
             _ if session.is_body_empty() => chosen.peer_without_body(),
             _ => chosen.peer(),
         };
+        if let Some(sent) = plan.integration.as_ref().filter(|_| !is_upgrade) {
+            let silence = peer.options.read_timeout;
+            peer.options.read_timeout = Some(silence.map_or(sent.timeout, |s| s.min(sent.timeout)));
+        }
         context.attempts += 1;
         if context.attempts > 1 {
             self.metrics.upstream_retries.inc();
@@ -102,8 +106,10 @@ impl Gateway {
         for name in snapshot.owned.found_in(&request.headers) {
             request.remove_header(&name);
         }
+        let integration = decision.plan().and_then(|plan| plan.integration.as_ref());
+        let integrated = integration.and_then(|sent| sent.target.as_ref());
         let transformed = decision.transformed.as_ref().map(|made| &made.0);
-        let new_target = transformed.and_then(|made| made.target.as_ref());
+        let new_target = integrated.or_else(|| transformed.and_then(|made| made.target.as_ref()));
         if let Some(target) = new_target.or(decision.target.as_ref()) {
             request.set_raw_path(target.as_bytes())?;
         }

@@ -183,7 +183,8 @@ fn status_of_a_loss(session: &mut Session) -> u16 {
 }
 
 fn count_decision(rule: &Rule, decision: Option<&Decision>) {
-    if rule.validation.is_none() {
+    let is_of_api = decision.is_some_and(|decision| decision.api.is_some());
+    if rule.validation.is_none() && !is_of_api {
         return;
     }
     match decision.map(|decision| decision.reason) {

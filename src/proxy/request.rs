@@ -12,6 +12,8 @@ use pingora_proxy::Session;
 use super::Gateway;
 use super::context::{Begun, Context, InFlight};
 use super::lasting::Lasting;
+use super::respond::{API_REQUEST_ID, request_id};
+use crate::api::MAX_BODY;
 use crate::auth::Patience;
 use crate::clock;
 use crate::connection::{ConnectionFacts, HttpVersion};
@@ -61,11 +63,15 @@ impl Gateway {
         let moment =
             Moment { wall: begun.wall, mono, random: begun.random(), patience: Patience::MayWait };
         let snapshot = Arc::clone(&begun.snapshot);
+        let id = request_id(begun);
         let decision = self.decide(&snapshot, session.req_header(), facts, client, moment).await;
         context.waited = decision.waited;
         let mut decision = decision.decision;
         if let Some(errand) = decision.errand.take() {
             self.sign_in.run_errand(errand);
+        }
+        if decision.api.is_some() {
+            context.max_body = context.max_body.min(MAX_BODY);
         }
         context.authorized = decision.rule.is_some().then(|| context.elapsed());
         let decision = context.decision.insert(decision);
@@ -85,7 +91,10 @@ impl Gateway {
                 Ok(false)
             }
             Step::Answer { answer, close } => {
-                let (answer, close) = (answer.clone(), *close);
+                let (mut answer, close) = (answer.clone(), *close);
+                if decision.api.is_some() {
+                    answer = answer.with(API_REQUEST_ID, id);
+                }
                 super::respond::send(session, context, answer, close).await?;
                 Ok(true)
             }

@@ -13,7 +13,7 @@ use pingora_error::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::context::Context;
+use super::context::{Begun, Context};
 use super::{Gateway, verdict};
 use crate::answer::{Answer, Caller, Style};
 use crate::clock;
@@ -23,6 +23,9 @@ use crate::stickiness::is_reserved;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// What API Gateway calls a request. Here it is the `request_id` of the access log.
+pub(super) const API_REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
 
 /// How long the rest of a body may take that nobody will read, so that the client sees the answer
 /// before the connection is reset.
@@ -70,6 +73,11 @@ pub(super) async fn send(
     Ok(())
 }
 
+/// The value of [`API_REQUEST_ID`].
+pub(super) fn request_id(begun: &Begun) -> HeaderValue {
+    HeaderValue::from_bytes(begun.id.as_bytes()).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
 impl Gateway {
     /// Takes out of a target's answer what only we may say.
     ///
@@ -98,6 +106,12 @@ impl Gateway {
             for name in &owned {
                 response.remove_header(name);
             }
+        }
+        if is_final
+            && let Some(begun) = &context.begun
+            && context.decision.as_ref().is_some_and(|decision| decision.api.is_some())
+        {
+            response.insert_header(API_REQUEST_ID, request_id(begun))?;
         }
         if is_final {
             stick(response, context)?;

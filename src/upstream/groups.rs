@@ -13,7 +13,7 @@ use super::resolve;
 use super::state::{Duty, HealthState};
 use super::target::{Chosen, NoTarget, TargetKey, Tried};
 use crate::clock;
-use crate::config::model::{Action, Config, GroupIndex, Name, TargetHost};
+use crate::config::model::{ApiIndex, Config, GroupIndex, Name, TargetHost};
 
 /// What all configurations of this process share.
 #[derive(Debug, Default)]
@@ -205,9 +205,8 @@ fn used_groups(config: &Config) -> Vec<bool> {
     let listeners = config.listeners.iter();
     let rules = listeners.flat_map(|l| l.rules.iter().chain(std::iter::once(&l.default_rule)));
     for rule in rules {
-        let Action::Forward(forward) = &rule.action else { continue };
-        for weighted in &forward.groups {
-            if let Some(used) = used.get_mut(weighted.group.0) {
+        for group in rule.action.groups(|ApiIndex(api)| config.apis.get(api)) {
+            if let Some(used) = used.get_mut(group.0) {
                 *used = true;
             }
         }

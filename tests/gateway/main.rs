@@ -29,6 +29,7 @@ mod grpc;
 mod handshakes;
 mod health_checks;
 mod http2;
+mod http_api;
 mod identity_assertion;
 mod key_sets;
 mod lasting;

@@ -68,7 +68,7 @@ pub(super) fn jwt_validation(validation: &JwtValidation, names: &Names<'_>) -> V
         "additional_claims": additional_claims.iter().map(additional_claim).collect::<Vec<_>>(),
         "identity_source": match identity_source {
             IdentitySource::Authorization => "authorization",
-            IdentitySource::Header(name) => name,
+            IdentitySource::Header(name) | IdentitySource::BearerOrBare(name) => name,
         },
         "forward_authorization": forward_authorization,
     })

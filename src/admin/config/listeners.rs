@@ -296,5 +296,6 @@ fn action(action: &Action, names: &Names<'_>) -> (&'static str, Value) {
             });
             ("fixed_response", value)
         }
+        Action::Api(api) => ("api", json!(names.apis.get(api.0).map(|name| &***name))),
     }
 }

@@ -8,12 +8,12 @@ use crate::config::field::{Field, List, Table};
 
 /// Conditions, at most one pre-routing action (`jwt_validation`, `authenticate_cognito` or
 /// `authenticate_oidc`; the first may stand beside one of the others), and exactly one routing
-/// action: `forward`, `redirect`, `fixed_response` or `sign_out`.
+/// action: `forward`, `redirect`, `fixed_response`, `sign_out` or `api`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
     { "required": ["forward"] }, { "required": ["redirect"] }, { "required": ["fixed_response"] },
-    { "required": ["sign_out"] }
+    { "required": ["sign_out"] }, { "required": ["api"] }
 ]))]
 #[schemars(extend("required" = ["conditions"]))]
 pub(in crate::config) struct Rule {
@@ -45,6 +45,8 @@ pub(in crate::config) struct Rule {
     pub(in crate::config) fixed_response: Field<Box<FixedResponse>>,
     /// Ends the session of a browser.
     pub(in crate::config) sign_out: Field<Box<SignOut>>,
+    /// An API; its routes decide who may come and who serves, and the next rule is never tried.
+    pub(in crate::config) api: Field<String>,
 }
 
 /// What happens when no rule matches: a rule without conditions.
@@ -52,7 +54,7 @@ pub(in crate::config) struct Rule {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
     { "required": ["forward"] }, { "required": ["redirect"] }, { "required": ["fixed_response"] },
-    { "required": ["sign_out"] }
+    { "required": ["sign_out"] }, { "required": ["api"] }
 ]))]
 pub(in crate::config) struct DefaultAction {
     /// Only requests with a good token pass.
@@ -74,6 +76,8 @@ pub(in crate::config) struct DefaultAction {
     pub(in crate::config) fixed_response: Field<Box<FixedResponse>>,
     /// Ends the session of a browser.
     pub(in crate::config) sign_out: Field<Box<SignOut>>,
+    /// An API; its routes decide who may come and who serves, and the next rule is never tried.
+    pub(in crate::config) api: Field<String>,
 }
 
 impl From<DefaultAction> for Rule {
@@ -88,6 +92,7 @@ impl From<DefaultAction> for Rule {
             redirect,
             fixed_response,
             sign_out,
+            api,
         } = action;
         Self {
             jwt_validation,
@@ -99,6 +104,7 @@ impl From<DefaultAction> for Rule {
             redirect,
             fixed_response,
             sign_out,
+            api,
             ..Self::default()
         }
     }

@@ -171,7 +171,7 @@ fn mistakes_of_rules() {
 fn mistakes_of_the_file_and_its_parts() {
     for (text, code) in [
         ("listners: {}", "unknown-key"),
-        ("apis: {}", "not-yet-supported"),
+        ("identity_pools: {}", "not-yet-supported"),
         ("[]", "wrong-type"),
         ("text", "wrong-type"),
         ("threads: 0", "out-of-range"),
@@ -558,9 +558,9 @@ fn long_lists_of_doubles_end() {
 fn a_file_of_a_later_version_is_told_what_is_not_there_yet() {
     let text = super::GOOD.replace(
         "        jwt_validation: { user_pools: [main] }\n        forward: orders\n",
-        "        rate_limit: 5\n        api: shop\n",
+        "        rate_limit: 5\n        forward: orders\nidentity_pools: {}\n",
     );
-    expect(&text, &[("not-yet-supported", 11), ("not-yet-supported", 12)]);
+    expect(&text, &[("not-yet-supported", 11), ("not-yet-supported", 13)]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Routing actions: exactly one of `forward`, `redirect`, `fixed_response` and `sign_out`.
+//! Routing actions: exactly one of `forward`, `redirect`, `fixed_response`, `sign_out` and `api`.
 
 use std::collections::HashSet;
 
@@ -7,14 +7,14 @@ use super::rule::Place;
 use super::{Judge, Scene};
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::{Field, Spanned};
-use crate::config::model::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
+use crate::config::model::{Action, ApiIndex, FixedResponse, Forward, Redirect, WeightedGroup};
 use crate::config::raw;
 use crate::config::suggest;
 
 /// Longest part of a redirect, and longest body of a fixed response; AWS's quotas are smaller.
 const LONGEST_PART: usize = 1024;
 const LONGEST_BODY: usize = 64 * 1024;
-const ACTIONS: [&str; 4] = ["forward", "redirect", "fixed_response", "sign_out"];
+const ACTIONS: [&str; 5] = ["forward", "redirect", "fixed_response", "sign_out", "api"];
 const KEYWORDS: [&str; 5] = ["protocol", "host", "port", "path", "query"];
 
 impl Judge<'_> {
@@ -29,11 +29,13 @@ impl Judge<'_> {
         let redirect = raw.redirect.given().and_then(|redirect| self.redirect(redirect, place));
         let fixed = raw.fixed_response.given().and_then(|fixed| self.fixed_response(fixed));
         let sign_out = raw.sign_out.given().and_then(|sign_out| self.sign_out(sign_out, scene));
+        let api = raw.api.given().and_then(|api| scene.apis.resolve(self, api)).map(ApiIndex);
         let mut keys: Vec<(&str, Span)> = [
             ("forward", raw.forward.key()),
             ("redirect", raw.redirect.key()),
             ("fixed_response", raw.fixed_response.key()),
             ("sign_out", raw.sign_out.key()),
+            ("api", raw.api.key()),
         ]
         .into_iter()
         .filter_map(|(name, key)| Some((name, key?)))
@@ -46,7 +48,7 @@ impl Judge<'_> {
                 let message = "this rule does nothing with what it matches";
                 self.report(
                     Diagnostic::error("missing-action", span, message)
-                        .help("add `forward`, `redirect`, `fixed_response` or `sign_out`"),
+                        .help("add `forward`, `redirect`, `fixed_response`, `sign_out` or `api`"),
                 );
             }
             [(first, place), rest @ ..] => {
@@ -65,6 +67,7 @@ impl Judge<'_> {
             .or_else(|| redirect.map(Action::Redirect))
             .or_else(|| fixed.map(Action::FixedResponse))
             .or_else(|| sign_out.map(Action::SignOut))
+            .or_else(|| api.map(Action::Api))
     }
 
     fn forward(&mut self, raw: &Spanned<raw::Forward>, scene: &mut Scene<'_>) -> Option<Forward> {

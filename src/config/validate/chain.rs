@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::{Judge, address, listener};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::field::{Field, Spanned, Table};
-use crate::config::model::{Action, GroupIndex, Listener, Target, TargetGroup, TargetHost};
+use crate::config::model::{Api, ApiIndex, GroupIndex, Listener, Target, TargetGroup, TargetHost};
 use crate::config::raw;
 use crate::config::suggest;
 
@@ -91,11 +91,16 @@ impl Judge<'_> {
     }
 
     /// Refuses listeners whose requests may come back to them.
-    pub(super) fn loops(&mut self, groups: &[Option<TargetGroup>], listeners: &[listener::Judged]) {
+    pub(super) fn loops(
+        &mut self,
+        groups: &[Option<TargetGroup>],
+        apis: &[Option<Api>],
+        listeners: &[listener::Judged],
+    ) {
         let listeners: Vec<&Listener> =
             listeners.iter().filter_map(|listener| listener.model.as_ref()).collect();
         let ways: Vec<Vec<usize>> =
-            listeners.iter().map(|listener| ways(listener, groups, &listeners)).collect();
+            listeners.iter().map(|listener| ways(listener, (groups, apis), &listeners)).collect();
         let mut is_told = vec![false; listeners.len()];
         for start in 0..listeners.len() {
             let Some(round) = way_back(start, &ways) else { continue };
@@ -137,19 +142,14 @@ const fn within_reach(address: IpAddr) -> IpAddr {
 /// Which listeners get requests of this one.
 fn ways(
     listener: &Listener,
-    groups: &[Option<TargetGroup>],
+    (groups, apis): (&[Option<TargetGroup>], &[Option<Api>]),
     listeners: &[&Listener],
 ) -> Vec<usize> {
     let rules = listener.rules.iter().chain(std::iter::once(&listener.default_rule));
-    let forwarded = rules.flat_map(|rule| match &rule.action {
-        Action::Forward(forward) => forward.groups.as_slice(),
-        Action::Redirect(_) | Action::FixedResponse(_) | Action::SignOut(_) => &[],
-    });
+    let forwarded =
+        rules.flat_map(|rule| rule.action.groups(|ApiIndex(api)| apis.get(api)?.as_ref()));
     let targets = forwarded
-        .filter_map(|weighted| {
-            let GroupIndex(index) = weighted.group;
-            groups.get(index)?.as_ref()
-        })
+        .filter_map(|GroupIndex(index)| groups.get(index)?.as_ref())
         .flat_map(|group| &group.targets);
     let is_target = |target: &Target, listener: &Listener| match (&target.listener, &target.host) {
         (Some(name), _) => *name == listener.name,

@@ -61,16 +61,24 @@ impl Judge<'_> {
             None => scene.claim_headers.clone(),
         };
         let (sign_in, asks) = self.authenticate(raw, scene);
-        let authenticates = raw.jwt_validation.key().or(asks);
+        let transforms = self.transforms(raw);
+        let public = self.public(raw);
+        let action = self.action((span, mapping), raw, place, scene);
+        let is_protected = match &action {
+            Some(Action::Api(api)) => {
+                self.only_api(raw);
+                scene.protected_apis.get(api.0).copied().unwrap_or(false)
+            }
+            _ => false,
+        };
+        let by_api = raw.api.key().filter(|_| is_protected);
+        let authenticates = raw.jwt_validation.key().or(asks).or(by_api);
         if let Some(key) = authenticates.filter(|_| place.tokens_in_clear) {
             let message = format!("rule `{name}` takes credentials in the clear, beyond loopback");
             self.report(Diagnostic::error("plaintext-authentication", key, message).help(
                 "give the listener `tls`, or say `plaintext: accepted` if something in front of it does TLS",
             ));
         }
-        let transforms = self.transforms(raw);
-        let public = self.public(raw);
-        let action = self.action((span, mapping), raw, place, scene);
         if let Some(key) = raw.end_with_identity.key().filter(|_| authenticates.is_none()) {
             let message = format!("rule `{name}` asks for no identity that could end");
             self.report(Diagnostic::error("contradiction", key, message));
@@ -109,6 +117,19 @@ impl Judge<'_> {
             claim_headers,
             span,
         })
+    }
+
+    /// An API's routes say who may come: the rule says nothing beside it.
+    fn only_api(&mut self, raw: &raw::Rule) {
+        let beside = [("jwt_validation", raw.jwt_validation.key()), ("public", raw.public.key())];
+        for (name, key) in beside {
+            let Some(key) = key else { continue };
+            let message = format!("`{name}` stands beside `api`, whose routes say who may come");
+            self.report(
+                Diagnostic::error("contradiction", key, message)
+                    .help("name an authorizer, or `none`, on the API's routes"),
+            );
+        }
     }
 
     fn public(&mut self, raw: &raw::Rule) -> bool {

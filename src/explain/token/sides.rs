@@ -56,6 +56,7 @@ impl Seen<'_> {
     fn header_sides(&self) -> (String, String) {
         let name = self.compiled.token_header();
         let wanted = match self.wanted.identity_source {
+            IdentitySource::BearerOrBare(_) => format!("one `{name}: Bearer TOKEN` or bare"),
             IdentitySource::Authorization => "one `authorization: Bearer TOKEN`".to_owned(),
             IdentitySource::Header(_) => format!("one `{name}: TOKEN`"),
         };

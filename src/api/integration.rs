@@ -1,0 +1,93 @@
+//! What becomes of a route's requests: the target group, and the target that is asked of it.
+
+use std::time::Duration;
+
+use crate::config::model::{self, Forward, RoutePattern, Segment, WeightedGroup};
+
+/// An integration, ready for requests.
+pub struct Integration {
+    /// Its target group, as rules have it.
+    pub forward: Forward,
+    /// The group's position among the API's.
+    pub position: usize,
+    /// Longest silence of a target that owes us bytes.
+    pub timeout: Duration,
+    /// The target's path; the relative one when absent.
+    path: Option<Box<[Part]>>,
+}
+
+/// A piece of a path that is put together.
+enum Part {
+    Literal(Box<str>),
+    /// This segment of the relative path.
+    Segment(usize),
+    /// All from this segment on.
+    From(usize),
+}
+
+impl Integration {
+    pub(super) fn compile(route: &model::Route, position: usize) -> Self {
+        let integration = &route.integration;
+        let groups = vec![WeightedGroup { group: integration.group, weight: 1 }];
+        let path = integration.path.as_ref();
+        Self {
+            forward: Forward { groups, stickiness: None },
+            position,
+            timeout: integration.timeout,
+            path: path.map(|path| path.iter().map(|part| Part::of(part, route)).collect()),
+        }
+    }
+
+    /// The path that the target gets for a canonical relative path.
+    ///
+    /// Variables are put in as they stand there, escaped: what a segment means is the same on both
+    /// sides, and a whole segment can become neither two nor a dot segment.
+    #[must_use]
+    pub fn path(&self, relative: &str) -> String {
+        let Some(parts) = &self.path else { return relative.to_owned() };
+        let rest = relative.strip_prefix('/').unwrap_or(relative);
+        let mut path = String::with_capacity(relative.len() + 16);
+        for part in parts {
+            path.push('/');
+            path.push_str(match part {
+                Part::Literal(text) => text,
+                Part::Segment(number) => rest.split('/').nth(*number).unwrap_or_default(),
+                Part::From(number) => from(rest, *number),
+            });
+        }
+        path
+    }
+
+    /// Whether the target gets the relative path as it is.
+    #[must_use]
+    pub const fn keeps_path(&self) -> bool {
+        self.path.is_none()
+    }
+}
+
+impl Part {
+    fn of(part: &Segment, route: &model::Route) -> Self {
+        let (Segment::Variable(name) | Segment::Greedy(name)) = part else {
+            let Segment::Literal(text) = part else { return Self::Literal("".into()) };
+            return Self::Literal(text.as_str().into());
+        };
+        let RoutePattern::Path { segments, .. } = &route.pattern else {
+            return Self::Literal("".into());
+        };
+        let place = segments.iter().enumerate().find_map(|(number, segment)| match segment {
+            Segment::Variable(known) if known == name => Some(Self::Segment(number)),
+            Segment::Greedy(known) if known == name => Some(Self::From(number)),
+            _ => None,
+        });
+        place.unwrap_or_else(|| Self::Literal("".into()))
+    }
+}
+
+/// All from a segment on.
+pub(super) fn from(rest: &str, number: usize) -> &str {
+    let mut rest = rest;
+    for _ in 0..number {
+        rest = rest.split_once('/').map_or("", |(_, after)| after);
+    }
+    rest
+}

@@ -1,0 +1,148 @@
+//! `apis:`: what it means, and every mistake in its place.
+
+use std::time::Duration;
+
+use super::{bad, good};
+use crate::config::model::{
+    Action, ApiIndex, Demand, IdentitySource, RoutePattern, Segment, TokenUse,
+};
+
+const GOOD: &str = "\
+user_pools:
+  main: { user_pool_id: eu-west-1_AbCdEfGhI, app_clients: [a] }
+target_groups:
+  orders: { targets: [127.0.0.1:1] }
+listeners:
+  public:
+    address: 127.0.0.1:0
+    rules:
+      - { conditions: { path_pattern: [/shop/*] }, api: shop }
+apis:
+  shop:
+    type: http
+    base_path: /shop
+    authorizers: { main: { jwt: { user_pool: main } } }
+    authorizer: main
+    routes:
+      GET /orders/{id}:
+        scopes: [orders/read]
+        integration: { target_group: orders, path: '/v1/{id}', timeout: 5s }
+      ANY /files/{proxy+}: { authorizer: none, integration: { target_group: orders } }
+      $default: { integration: { target_group: orders } }
+";
+
+#[test]
+fn an_api_means_what_it_says() {
+    let config = good(GOOD).config;
+    assert_eq!(config.listeners[0].rules[0].action, Action::Api(ApiIndex(0)));
+    let api = &config.apis[0];
+    assert!(api.is_strict);
+    assert_eq!(api.base_path, "/shop");
+    let [orders, files, default] = api.routes.as_slice() else { panic!() };
+    let id = || Segment::Variable("id".into());
+    let expected = RoutePattern::Path {
+        method: Some("GET".into()),
+        segments: vec![Segment::Literal("orders".into()), id()],
+    };
+    assert_eq!(orders.pattern, expected);
+    let validation = orders.validation.as_ref().unwrap();
+    assert_eq!(validation.scopes, Some(Demand::AnyOf(vec!["orders/read".into()])));
+    assert_eq!(validation.token_use, TokenUse::Access);
+    assert_eq!(validation.identity_source, IdentitySource::BearerOrBare("authorization".into()));
+    assert_eq!(orders.integration.path, Some(vec![Segment::Literal("v1".into()), id()]));
+    assert_eq!(orders.integration.timeout, Duration::from_secs(5));
+    assert!(files.validation.is_none());
+    assert_eq!(files.integration.timeout, Duration::from_secs(30));
+    assert!(default.validation.is_some());
+    assert_eq!(default.pattern, RoutePattern::Default);
+    let aws = good(&GOOD.replace("type: http", "type: http\n    compatibility: aws")).config;
+    assert_eq!(aws.apis[0].routes[0].validation.as_ref().unwrap().token_use, TokenUse::Any);
+}
+
+#[test]
+fn mistakes_of_apis() {
+    let mut missed = Vec::new();
+    for (right, wrong, code) in [
+        ("api: shop }", "api: shops }", "unknown-api"),
+        ("api: shop }", "api: shop, public: true }", "contradiction"),
+        ("api: shop }", "api: shop, jwt_validation: { user_pools: [main] } }", "contradiction"),
+        ("api: shop }", "api: shop, forward: orders }", "several-actions"),
+        ("type: http", "type: rest", "unknown-value"),
+        ("    type: http\n", "", "missing-key"),
+        ("type: http", "type: http\n    stage: dev", "not-yet-supported"),
+        ("base_path: /shop", "base_path: shop", "invalid-base-path"),
+        ("base_path: /shop", "base_path: /shop/", "invalid-base-path"),
+        ("base_path: /shop", "base_path: /", "invalid-base-path"),
+        ("base_path: /shop", "base_path: /a/../b", "invalid-base-path"),
+        ("user_pool: main } }", "user_pool: nobody } }", "unknown-user-pool"),
+        ("user_pool: main } }", "issuer: https://a.example } }", "not-yet-supported"),
+        (
+            "user_pool: main } }",
+            "user_pool: main, identity_source: $request.header.x-auth-scope } }",
+            "invalid-identity-source",
+        ),
+        (
+            "user_pool: main } }",
+            "user_pool: main, identity_source: $request.querystring.t } }",
+            "invalid-identity-source",
+        ),
+        ("authorizer: main", "authorizer: mian", "unknown-authorizer"),
+        ("    authorizer: main\n", "", "missing-authorizer"),
+        ("authorizer: none", "authorizer: nobody", "unknown-authorizer"),
+        (
+            "authorizers: { main",
+            "authorizers: { none: { jwt: { user_pool: main } }, main",
+            "invalid-name",
+        ),
+        ("{ authorizer: none,", "{ authorizer: none, scopes: [a],", "contradiction"),
+        ("[orders/read]", "[]", "empty-list"),
+        ("[orders/read]", "['a b']", "invalid-value"),
+        ("[orders/read]", "['a\"b']", "invalid-value"),
+        ("GET /orders/{id}:", "GET /orders/:", "invalid-route-key"),
+        ("GET /orders/{id}:", "get /orders/{id}:", "invalid-route-key"),
+        ("GET /orders/{id}:", "GET orders/{id}:", "invalid-route-key"),
+        ("GET /orders/{id}:", "GET  /orders/{id}:", "invalid-route-key"),
+        ("GET /orders/{id}:", "GET /orders/x{id}:", "invalid-route-key"),
+        ("GET /orders/{id}:", "GET /orders//{id}:", "invalid-route-key"),
+        ("GET /orders/{id}:", "GET /orders/../{id}:", "invalid-route-key"),
+        ("GET /orders/{id}:", "GET /orders/%41/{id}:", "invalid-route-key"),
+        ("GET /orders/{id}:", "GET /{id}/{id}:", "invalid-route-key"),
+        ("GET /orders/{id}:", "GET /{id+}/orders:", "invalid-route-key"),
+        ("ANY /files/{proxy+}:", "GET /orders/{number}:", "duplicate-route"),
+        ("/v1/{id}", "/v1/{ident}", "invalid-integration-path"),
+        ("/v1/{id}", "v1/{id}", "invalid-integration-path"),
+        ("/v1/{id}", "/v1//{id}", "invalid-integration-path"),
+        ("/v1/{id}", "/v1/x-{id}", "invalid-integration-path"),
+        ("/v1/{id}", "/v1/{id}?a=b", "invalid-integration-path"),
+        ("timeout: 5s", "timeout: 31s", "out-of-range"),
+        ("timeout: 5s", "timeout: 49ms", "out-of-range"),
+        ("orders, path", "order, path", "unknown-target-group"),
+        ("{ integration: { target_group: orders } }", "{}", "missing-key"),
+    ] {
+        let text = GOOD.replacen(right, wrong, 1);
+        assert_ne!(text, GOOD, "{right} is not there");
+        let codes: Vec<_> = bad(&text).findings.iter().map(|finding| finding.code).collect();
+        if !codes.contains(&code) {
+            missed.push((wrong, code, codes));
+        }
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn an_apis_tokens_do_not_travel_in_the_clear_beyond_loopback() {
+    let text = GOOD.replace("address: 127.0.0.1:0", "address: 192.0.2.1:80");
+    let codes: Vec<_> = bad(&text).findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["plaintext-authentication"]);
+}
+
+#[test]
+fn a_rest_of_a_path_stands_last_in_an_integration() {
+    let text = GOOD.replace(
+        "ANY /files/{proxy+}: { authorizer: none, integration: { target_group: orders } }",
+        "ANY /files/{proxy+}: { authorizer: none, integration: { target_group: orders, path: '/a/{proxy}' } }",
+    );
+    good(&text);
+    let findings = bad(&text.replace("/a/{proxy}", "/{proxy}/a")).findings;
+    assert_eq!(findings[0].code, "invalid-integration-path");
+}
