@@ -2,8 +2,8 @@
 //!
 //! Nobody else writes an error page or a challenge. Everything here is data; whoever holds the
 //! connection sends it, adds `Date` and decides about keep-alive. Who is refused and why is decided
-//! elsewhere; here is only how it is said: in the dialect of a listener rule, and in that of an HTTP
-//! API (`http_api`), which differs in body and status.
+//! elsewhere; here is only how it is said: in the dialect of a listener rule, and in those of an HTTP
+//! API (`http_api`) and a REST API (`rest_api`), which differ in body and status.
 
 mod challenge;
 mod custom_page;
@@ -11,12 +11,14 @@ mod grpc;
 mod http_api;
 mod page;
 mod refusal;
+mod rest_api;
 mod style;
 
 pub use challenge::{Challenge, challenge};
 pub use http_api::{ApiChallenge, api_challenge, api_not_found, api_refuse};
 pub use page::{error_page, reason_phrase};
 pub use refusal::Refusal;
+pub use rest_api::{RestAsker, RestError, rest_error, rest_refuse};
 pub use style::Style;
 
 use std::time::Duration;

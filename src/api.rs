@@ -1,30 +1,42 @@
-//! API Gateway's HTTP APIs: which route takes a request, who may come, and what its target gets.
+//! API Gateway's HTTP and REST APIs: which route takes a request, who may come, and what its target gets.
 //!
 //! Pure, like everything that decides. Tokens are judged by `auth` as for any rule; here is only
 //! what differs: how a path selects a route, and in which words a caller is refused. Sending is
 //! `proxy`'s, bodies and headers of answers are `answer`'s.
 
-mod challenge;
+mod dialect;
 mod integration;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
-pub use self::challenge::challenge;
+pub use self::dialect::Asker;
 pub use self::integration::Integration;
 use self::table::RouteTable;
-use crate::auth::{Authorizers, CompiledValidation};
-use crate::config::model::{self, ClaimHeader, Demand, GroupIndex, Name};
+use std::borrow::Cow;
+
+use ::http::HeaderMap;
+
+use crate::auth::{self, Authorizers, CompiledValidation};
+use crate::config::model::{
+    self, AuthorizerKind, ClaimHeader, Demand, Flavour, GatewayResponse, GroupIndex, Name,
+};
 
 /// Longest request body, in bytes (API Gateway's fixed quota).
 pub const MAX_BODY: u64 = 10 * 1024 * 1024;
+/// Longest request line with names and values of headers, in bytes (API Gateway's fixed quota).
+pub const MAX_HEAD: usize = 10_240;
 
 /// An API, ready for requests.
 pub struct Api {
     /// The file's name for it.
     pub name: Name,
-    base_path: Box<str>,
+    /// How it finds routes and what it says.
+    pub flavour: Flavour,
+    /// Taken off paths: base path, and stage where it stands there.
+    prefix: Box<str>,
+    gateway_responses: Vec<GatewayResponse>,
     table: RouteTable,
     /// In file order.
     pub routes: Vec<Route>,
@@ -36,6 +48,9 @@ pub struct Route {
     pub key: Name,
     /// Who may come; everybody when absent.
     pub validation: Option<CompiledValidation>,
+    /// Which authorizer that is.
+    pub kind: Option<AuthorizerKind>,
+    query_parameter: Option<Box<str>>,
     /// Any of these is demanded; what a refused caller is told.
     pub scopes: Vec<String>,
     /// What becomes of its requests.
@@ -64,18 +79,24 @@ impl Api {
         for route in &api.routes {
             let group = route.integration.group;
             let position = groups.iter().position(|known| *known == group).unwrap_or_default();
-            let validation = route.validation.as_ref();
+            let authorizer = route.authorizer.as_ref();
+            let validation = authorizer.map(|authorizer| &authorizer.validation);
+            let parameter = authorizer.and_then(|a| a.query_parameter.as_deref());
             routes.push(Route {
                 key: route.key.clone(),
                 scopes: validation.map(scopes).unwrap_or_default(),
                 validation: validation.map(|v| authorizers.compile_validation(v, claim_headers)),
+                kind: authorizer.map(|authorizer| authorizer.kind.clone()),
+                query_parameter: parameter.map(Box::from),
                 integration: Integration::compile(route, position),
             });
         }
         Self {
             name: api.name.clone(),
-            base_path: api.base_path.as_str().into(),
-            table: RouteTable::compile(&api.routes, api.is_strict),
+            flavour: api.flavour,
+            prefix: prefix(api).into(),
+            gateway_responses: api.gateway_responses.clone(),
+            table: RouteTable::compile(api),
             routes,
         }
     }
@@ -84,13 +105,18 @@ impl Api {
     /// API's.
     #[must_use]
     pub fn relative<'a>(&self, path: &'a str) -> Option<&'a str> {
-        let rest = path.strip_prefix(&*self.base_path)?;
-        match rest.as_bytes() {
-            [] => Some("/"),
+        let rest = path.strip_prefix(&*self.prefix)?;
+        let rest = match rest.as_bytes() {
+            [] => "/",
             // Sent as a target of its own it would begin with an authority.
-            [b'/', b'/', ..] if !self.base_path.is_empty() => None,
-            [b'/', ..] => Some(rest),
-            _ => None,
+            [b'/', b'/', ..] if !self.prefix.is_empty() => return None,
+            [b'/', ..] => rest,
+            _ => return None,
+        };
+        // A REST API ignores a slash at the end, so its targets do not see one either.
+        match (self.flavour, rest.strip_suffix('/')) {
+            (Flavour::Rest, Some(shorter)) if !shorter.is_empty() => Some(shorter),
+            _ => Some(rest),
         }
     }
 
@@ -98,6 +124,63 @@ impl Api {
     #[must_use]
     pub fn select(&self, method: &str, relative: &str) -> Option<usize> {
         self.table.select(method, relative)
+    }
+}
+
+impl Route {
+    /// The token of a request, where this route looks for it.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or more than one.
+    pub fn token<'a>(
+        &self,
+        headers: &'a HeaderMap,
+        query: Option<&'a str>,
+    ) -> Result<Cow<'a, [u8]>, auth::Reason> {
+        match (&self.query_parameter, &self.validation) {
+            (Some(name), _) => {
+                let mut values = parameters(query.unwrap_or_default(), name);
+                let value = values.next().ok_or(auth::Reason::TokenMissing)?;
+                if values.next().is_some() {
+                    return Err(auth::Reason::TokenRepeated);
+                }
+                let token = match value.split_at_checked("bearer ".len()) {
+                    Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer ") => token,
+                    _ => &*value,
+                };
+                if token.is_empty() {
+                    return Err(auth::Reason::TokenMissing);
+                }
+                Ok(Cow::Owned(token.as_bytes().to_vec()))
+            }
+            (None, Some(validation)) => validation.token(headers).map(Cow::Borrowed),
+            (None, None) => Err(auth::Reason::TokenMissing),
+        }
+    }
+
+    /// Whether an audience of a token is one that the authorizer's expression allows.
+    pub fn allows_audience<'a>(&self, mut audiences: impl Iterator<Item = &'a str>) -> bool {
+        match &self.kind {
+            Some(AuthorizerKind::Cognito { validation_expression: Some(expression) }) => {
+                audiences.any(|audience| expression.is_match(audience.as_bytes()))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// Values of a parameter of a query, decoded. Names are compared as they are meant, too.
+fn parameters<'a>(query: &'a str, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .filter(move |(known, _)| known == name)
+        .map(|(_, value)| value)
+}
+
+fn prefix(api: &model::Api) -> String {
+    match &api.stage {
+        Some(stage) if api.has_stage_in_path => format!("{}/{stage}", api.base_path),
+        _ => api.base_path.clone(),
     }
 }
 

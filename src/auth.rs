@@ -28,6 +28,7 @@ pub use authorize::{Identity, Outcome, Patience};
 pub use authorizers::{Authorizers, PoolStatus};
 pub use policy::CompiledValidation;
 pub use reason::{Challenge, Reason, Refusal};
+pub use token::said_algorithm;
 pub use verify::VerifiedToken;
 
 #[cfg(test)]

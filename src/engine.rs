@@ -43,6 +43,8 @@ use crate::transform::{self, Transformed};
 pub struct Request<'a> {
     /// Position of the listener in the file.
     pub listener: usize,
+    /// Its id, as the access log has it.
+    pub id: &'a str,
     /// Method, target and authority as they were received.
     pub received: Received<'a>,
     /// All headers.

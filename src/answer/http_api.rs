@@ -19,7 +19,7 @@ pub enum ApiChallenge<'a> {
         /// What the route wants.
         scopes: &'a [String],
         /// Why, as far as the caller is told.
-        description: &'static str,
+        description: &'a str,
     },
     /// 403: it holds, but none of these scopes is in it.
     InsufficientScope {

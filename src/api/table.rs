@@ -3,12 +3,13 @@
 //!
 //! A full match beats a greedy one, then more literal segments win, then more segments in front of
 //! a greedy variable, then the literal that stands first; of equals the method beats `ANY`.
-//! `$default` comes last. A path of another method does not stand in the way, except in a strict
+//! `$default` comes last. That is an HTTP API. A REST API tries at each segment its literal, then
+//! the variable, then the greedy one, and takes the first way that ends at a route. A path of another method does not stand in the way, except in a strict
 //! API where the path's route is protected and the other one is open.
 
 use std::collections::HashMap;
 
-use crate::config::model::{Route, RoutePattern, Segment};
+use crate::config::model::{Api, Flavour, Route, RoutePattern, Segment};
 
 /// Methods that `ANY` stands for.
 const ANY: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
@@ -20,6 +21,8 @@ pub(super) struct RouteTable {
     doors: Vec<Door>,
     /// Whether a route without an authorizer must make way for a protected one.
     guards: bool,
+    /// Whether the first match is the one that counts, as in a REST API.
+    takes_first: bool,
 }
 
 /// Who may come by a route.
@@ -68,11 +71,13 @@ struct Search<'a> {
 }
 
 impl RouteTable {
-    pub(super) fn compile(routes: &[Route], is_strict: bool) -> Self {
-        let doors: Vec<Door> = routes.iter().map(Door::of).collect();
-        let guards = is_strict && doors.iter().any(|door| door.is_protected);
-        let mut table = Self { nodes: vec![Node::default()], default: None, doors, guards };
-        for (position, route) in routes.iter().enumerate() {
+    pub(super) fn compile(api: &Api) -> Self {
+        let doors: Vec<Door> = api.routes.iter().map(Door::of).collect();
+        let guards = api.is_strict && doors.iter().any(|door| door.is_protected);
+        let takes_first = api.flavour == Flavour::Rest;
+        let nodes = vec![Node::default()];
+        let mut table = Self { nodes, default: None, doors, guards, takes_first };
+        for (position, route) in api.routes.iter().enumerate() {
             match &route.pattern {
                 RoutePattern::Default => table.default = Some(position),
                 RoutePattern::Path { method, segments } => {
@@ -169,11 +174,15 @@ impl RouteTable {
         if let Some(next) = node.variable.filter(|_| !segment.is_empty()) {
             self.walk(next, after, Rank { depth, ..rank }, search);
         }
-        self.note(&node.greedy, rank, search);
+        // `/{proxy+}` of a REST API does not take `/`.
+        if !(self.takes_first && rest.is_empty()) {
+            self.note(&node.greedy, rank, search);
+        }
     }
 
     fn note(&self, methods: &Methods, rank: Rank, search: &mut Search<'_>) {
-        if search.best.is_some_and(|(best, _)| best >= rank) {
+        let takes_first = self.takes_first && matches!(search.wanted, Wanted::Method(_));
+        if search.best.is_some_and(|(best, _)| takes_first || best >= rank) {
             return;
         }
         let found = match search.wanted {
@@ -197,7 +206,7 @@ impl Door {
             &route.pattern,
             RoutePattern::Path { method: Some(method), .. } if method == "OPTIONS"
         );
-        Self { is_protected: route.validation.is_some(), is_for_options }
+        Self { is_protected: route.authorizer.is_some(), is_for_options }
     }
 }
 

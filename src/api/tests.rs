@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::integration::Integration;
 use super::table::RouteTable;
+use crate::config::diagnostics::Span;
 use crate::config::model::{
-    self, GroupIndex, IdentitySource, JwtValidation, Route, RoutePattern, Segment, TokenUse,
+    self, Api, AuthorizerKind, Flavour, GroupIndex, IdentitySource, JwtValidation, Route,
+    RouteAuthorizer, RoutePattern, Segment, TokenUse,
 };
 
 fn segments(path: &str) -> Vec<Segment> {
@@ -21,14 +23,19 @@ fn segments(path: &str) -> Vec<Segment> {
 
 /// A route; one whose key begins with `*` is protected.
 fn route(key: &str) -> Route {
-    let validation = key.starts_with('*').then(|| JwtValidation {
-        pools: Vec::new(),
-        token_use: TokenUse::Access,
-        scopes: None,
-        groups: None,
-        additional_claims: Vec::new(),
-        identity_source: IdentitySource::Authorization,
-        forward_authorization: true,
+    let authorizer = key.starts_with('*').then(|| RouteAuthorizer {
+        name: "main".into(),
+        kind: AuthorizerKind::Jwt,
+        query_parameter: None,
+        validation: JwtValidation {
+            pools: Vec::new(),
+            token_use: TokenUse::Access,
+            scopes: None,
+            groups: None,
+            additional_claims: Vec::new(),
+            identity_source: IdentitySource::Authorization,
+            forward_authorization: true,
+        },
     });
     let pattern = match key.trim_start_matches('*').split_once(' ') {
         None => RoutePattern::Default,
@@ -39,13 +46,54 @@ fn route(key: &str) -> Route {
     };
     let integration =
         model::Integration { group: GroupIndex(0), path: None, timeout: Duration::from_secs(1) };
-    Route { key: key.into(), pattern, validation, integration }
+    Route { key: key.into(), pattern, authorizer, integration }
 }
 
 fn select<'a>(keys: &[&'a str], is_strict: bool, request: &str) -> Option<&'a str> {
-    let routes: Vec<Route> = keys.iter().map(|key| route(key)).collect();
     let (method, path) = request.split_once(' ').unwrap();
-    RouteTable::compile(&routes, is_strict).select(method, path).map(|route| keys[route])
+    let api = api(Flavour::Http, is_strict, keys);
+    RouteTable::compile(&api).select(method, path).map(|route| keys[route])
+}
+
+fn api(flavour: Flavour, is_strict: bool, keys: &[&str]) -> Api {
+    Api {
+        name: "shop".into(),
+        flavour,
+        stage: None,
+        has_stage_in_path: false,
+        stage_variables: Vec::new(),
+        gateway_responses: Vec::new(),
+        base_path: String::new(),
+        is_strict,
+        routes: keys.iter().map(|key| route(key)).collect(),
+        span: Span::default(),
+    }
+}
+
+#[test]
+fn a_rest_api_tries_literal_variable_and_greedy_in_this_order_and_turns_back() {
+    let select = |is_strict, keys: &[&'static str], request: &str| {
+        let (method, path) = request.split_once(' ').unwrap();
+        let table = RouteTable::compile(&api(Flavour::Rest, is_strict, keys));
+        table.select(method, path).map(|route| keys[route])
+    };
+    let keys = ["GET /a/{x}/c", "GET /{y}/b/c", "POST /a/b", "GET /a/{p+}", "ANY /{p+}"];
+    for (request, chosen) in [
+        ("GET /a/b/c", Some("GET /a/{x}/c")),
+        ("GET /z/b/c", Some("GET /{y}/b/c")),
+        ("POST /a/b", Some("POST /a/b")),
+        ("GET /a/b", Some("GET /a/{p+}")),
+        ("PUT /a/b", Some("ANY /{p+}")),
+        ("GET /a", Some("ANY /{p+}")),
+        ("GET /", None),
+    ] {
+        assert_eq!(select(true, &keys, request), chosen, "{request}");
+    }
+    // An HTTP API weighs literals; here the first way counts.
+    assert_eq!(select(true, &["GET /a/{p+}", "GET /{y}/b/c"], "GET /a/b/c"), Some("GET /a/{p+}"));
+    let open = ["*POST /admin", "ANY /{p+}"];
+    assert_eq!(select(true, &open, "GET /admin"), None);
+    assert_eq!(select(false, &open, "GET /admin"), Some("ANY /{p+}"));
 }
 
 #[test]
@@ -165,11 +213,12 @@ fn the_trie_chooses_what_comparing_all_routes_would() {
             .filter(|(n, _)| (n * 7 + gap) % 5 != 0)
             .map(|(_, key)| key.as_str())
             .collect();
-        let routes: Vec<Route> = keys.iter().map(|key| route(key)).collect();
-        let table = RouteTable::compile(&routes, false);
+        let api = api(Flavour::Http, false, &keys);
+        let routes = &api.routes;
+        let table = RouteTable::compile(&api);
         for path in &paths {
             for method in ["GET", "POST", "PUT"] {
-                let slow = slowly(&routes, method, path);
+                let slow = slowly(routes, method, path);
                 let quick = table.select(method, path);
                 assert_eq!(quick.map(|n| keys[n]), slow.map(|n| keys[n]), "{method} {path}");
             }

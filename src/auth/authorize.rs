@@ -66,7 +66,7 @@ impl Authorizers {
         mono: Instant,
         patience: Patience,
     ) -> Outcome {
-        match check.place.token(headers) {
+        match check.token(headers) {
             Ok(token) => self.authorize_token(check, token, now, mono, patience),
             Err(reason) => Outcome::Refused(refusal(reason, None, check)),
         }

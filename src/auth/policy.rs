@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName};
 
 use super::claims::{Claims, Payload};
@@ -137,6 +138,15 @@ impl CompiledValidation {
     #[must_use]
     pub const fn forward_authorization(&self) -> bool {
         self.forward_authorization
+    }
+
+    /// The token among these headers.
+    ///
+    /// # Errors
+    ///
+    /// There is none, more than one, or one that is not spelled as it should be.
+    pub fn token<'a>(&self, headers: &'a HeaderMap) -> Result<&'a [u8], Reason> {
+        self.place.token(headers)
     }
 
     /// The header that the token is taken from.

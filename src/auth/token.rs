@@ -178,6 +178,21 @@ fn token_type_of(typ: Cow<'_, str>) -> TokenType {
     }
 }
 
+/// What a token says to be signed with, where that can be told to its sender as a word. Nothing
+/// about it is proved.
+#[must_use]
+pub fn said_algorithm(token: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        alg: String,
+    }
+    let mut buffer = HeaderBuffer::new();
+    let parts = split(token).ok()?;
+    let said: Said = serde_json::from_slice(buffer.decode(parts.header).ok()?).ok()?;
+    let is_word = said.alg.len() <= 16 && said.alg.bytes().all(|b| b.is_ascii_alphanumeric());
+    is_word.then_some(said.alg)
+}
+
 /// Names of RFC 7518 section 3.1 and RFC 8037, exactly.
 fn algorithm_of(name: &str) -> Option<Algorithm> {
     Some(match name {

@@ -13,7 +13,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::api::{Api, ApiIndex, Integration, Route, RoutePattern, Segment};
+pub use self::api::{
+    Api, ApiIndex, AuthorizerKind, Flavour, GatewayResponse, Integration, ResponseCase,
+    ResponseType, Route, RouteAuthorizer, RoutePattern, Segment,
+};
 use super::deny_list::Entry;
 use super::diagnostics::Span;
 pub use super::error_page::{ErrorPage, ErrorPages, PageFor};

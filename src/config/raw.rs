@@ -310,12 +310,8 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
             return Some("it belongs to the pool, under `user_pools`; name that pool here");
         }
         ("File", "identity_pools" | "rate_limits") => FILE,
-        (
-            "Api",
-            "stage" | "stages" | "stage_in_path" | "stage_variables" | "extends" | "cors"
-            | "throttle" | "openapi" | "mutual_tls",
-        )
-        | ("Authorizer", "request" | "aws_iam" | "cognito")
+        ("Api", "stages" | "extends" | "cors" | "throttle" | "openapi" | "mutual_tls")
+        | ("Authorizer", "request" | "aws_iam")
         | ("Route", "throttle" | "request_validator" | "request_models")
         | ("Integration", "request_parameters" | "response_parameters" | "connection_type") => API,
         ("JwtAuthorizer", "issuer" | "audience" | "audiences") => {

@@ -160,7 +160,7 @@ pub(super) fn validate(
 }
 
 fn is_protected(api: &Api) -> bool {
-    api.routes.iter().any(|route| route.validation.is_some())
+    api.routes.iter().any(|route| route.authorizer.is_some())
 }
 
 fn raw_admin_span(admin: &Field<raw::Admin>) -> Span {

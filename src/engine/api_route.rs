@@ -1,17 +1,27 @@
 //! A request at an API: the route that takes it, who may come, and what the target is asked.
 
 use super::{Decision, Moment, Plan, Reason, Request, Sent, Step, View};
-use crate::answer::{self, Answer, Refusal};
-use crate::api::{self, Api, MAX_BODY, Place, Route};
+use crate::answer::Refusal;
+use crate::api::{Api, Asker, MAX_BODY, MAX_HEAD, Place, Route};
 use crate::auth::{self, Identity, Outcome};
 use crate::config::model::ApiIndex;
-use crate::http::{Authority, Malformed, Target};
+use crate::http::{Authority, Malformed, Received, Target};
 use crate::stickiness::Client;
 
 /// A request at its route.
 struct AtRoute<'a> {
+    api: &'a Api,
     route: &'a Route,
     relative: &'a str,
+    asker: Asker<'a>,
+}
+
+/// Why a caller is not let through, and what becomes of the request.
+struct Refused {
+    reason: Reason,
+    error_reason: &'static str,
+    identity: Option<Identity>,
+    step: Step,
 }
 
 impl View<'_> {
@@ -25,29 +35,38 @@ impl View<'_> {
     ) -> Decision {
         let mut place = Place { api: index.0, route: None };
         let Some(api) = self.snapshot.apis.get(index.0) else {
-            return self.decided(place, None, self.refuse_by_api(Refusal::Internal));
+            let (reason, step) = self.refuse(Refusal::Internal);
+            return self.decided(place, None, (reason, step));
         };
+        let asker = Asker { caller: self.caller, id: request.id };
+        if is_too_large(request) {
+            let refusal = Refusal::Malformed(Malformed::HeadersTooLarge);
+            return self.decided(place, None, refuse(api, refusal, asker));
+        }
         let method = request.received.method;
         let found = select(api, method, &target.path);
         if let Some(path) = &target.without_parameters
             && select(api, method, path).map(|(route, _)| route) != found.map(|(route, _)| route)
         {
             let refusal = Refusal::Malformed(Malformed::ParametersChangeRule);
-            return self.decided(place, None, self.refuse_by_api(refusal));
+            return self.decided(place, None, refuse(api, refusal, asker));
         }
         let at = found.and_then(|(position, relative)| {
             place.route = Some(position);
-            Some(AtRoute { route: api.routes.get(position)?, relative })
+            Some(AtRoute { api, route: api.routes.get(position)?, relative, asker })
         });
         let Some(at) = at else {
-            let answer = answer::api_not_found(self.caller);
+            let answer = match api.relative(&target.path) {
+                Some(_) => api.refuse_route(request.headers, asker),
+                None => api.refuse_path(asker),
+            };
             let step = Step::Answer { answer, close: false };
             return self.decided(place, None, (Reason::NoRoute, step));
         };
-        let identity = match self.admit(&at, request, moment) {
+        let identity = match self.admit(&at, request, target.query, moment) {
             Ok(identity) => identity,
             Err(refused) => {
-                let (error_reason, identity, reason, step) = *refused;
+                let Refused { reason, error_reason, identity, step } = *refused;
                 let decision = self.decided(place, identity, (reason, step));
                 return Decision { error_reason, ..decision };
             }
@@ -73,36 +92,58 @@ impl View<'_> {
     }
 
     /// Who is calling; nobody on a route that does not ask.
-    #[allow(clippy::type_complexity)]
     fn admit(
         &self,
         at: &AtRoute<'_>,
         request: &Request<'_>,
+        query: Option<&str>,
         moment: Moment,
-    ) -> Result<Option<Identity>, Box<(&'static str, Option<Identity>, Reason, Step)>> {
+    ) -> Result<Option<Identity>, Box<Refused>> {
         let Some(validation) = &at.route.validation else { return Ok(None) };
-        let outcome = self.snapshot.authorizers.authorize(
+        let token = match at.route.token(request.headers, query) {
+            Ok(token) => token,
+            Err(reason) => {
+                return Err(self.refused(at, (reason, reason.error_reason()), None, None));
+            }
+        };
+        let outcome = self.snapshot.authorizers.authorize_token(
             validation,
-            request.headers,
+            &token,
             moment.wall,
             moment.mono,
             moment.patience,
         );
         match outcome {
-            Outcome::Allowed(identity) => Ok(Some(identity)),
+            Outcome::Allowed(identity) => {
+                if at.route.allows_audience(identity.token.audiences()) {
+                    return Ok(Some(identity));
+                }
+                let reason = auth::Reason::AudienceWrong;
+                Err(self.refused(at, (reason, reason.error_reason()), Some(identity), None))
+            }
             Outcome::NeedsKey(wait) => {
                 let reason = Reason::Auth(auth::Reason::KeyUnknown);
-                Err(Box::new(("", None, reason, Step::Wait(wait))))
+                let step = Step::Wait(wait);
+                Err(Box::new(Refused { reason, error_reason: "", identity: None, step }))
             }
             Outcome::Refused(refusal) => {
-                let challenge = api::challenge(refusal.reason, &at.route.scopes);
-                let answer = answer::api_challenge(challenge, self.caller);
-                let step = Step::Answer { answer, close: false };
-                let error_reason = refusal.error_reason();
-                let reason = Reason::Auth(refusal.reason);
-                Err(Box::new((error_reason, refusal.identity, reason, step)))
+                let why = (refusal.reason, refusal.error_reason());
+                let algorithm = auth::said_algorithm(&token);
+                Err(self.refused(at, why, refusal.identity, algorithm.as_deref()))
             }
         }
+    }
+
+    fn refused(
+        &self,
+        at: &AtRoute<'_>,
+        (reason, error_reason): (auth::Reason, &'static str),
+        identity: Option<Identity>,
+        algorithm: Option<&str>,
+    ) -> Box<Refused> {
+        let answer = at.api.refuse_token(at.route, reason, algorithm, at.asker);
+        let step = Step::Answer { answer, close: false };
+        Box::new(Refused { reason: Reason::Auth(reason), error_reason, identity, step })
     }
 
     fn integrate(
@@ -115,7 +156,7 @@ impl View<'_> {
         is_authorized: bool,
     ) -> (Reason, Step) {
         if request.content_length.is_some_and(|length| length > MAX_BODY) {
-            return self.refuse_by_api(Refusal::BodyTooLarge);
+            return refuse(at.api, Refusal::BodyTooLarge, at.asker);
         }
         let integration = &at.route.integration;
         match self.forward(request, &integration.forward, client, random, is_authorized) {
@@ -125,15 +166,23 @@ impl View<'_> {
                 let integration = Some(Box::new(sent));
                 (reason, Step::Forward(Plan { position, integration, ..plan }))
             }
-            (Reason::Refused(refusal), _) => self.refuse_by_api(refusal),
+            (Reason::Refused(refusal), _) => refuse(at.api, refusal, at.asker),
             other => other,
         }
     }
+}
 
-    fn refuse_by_api(&self, refusal: Refusal) -> (Reason, Step) {
-        let answer: Answer = answer::api_refuse(refusal, self.caller);
-        (Reason::Refused(refusal), Step::Answer { answer, close: refusal.closes_connection() })
-    }
+fn refuse(api: &Api, refusal: Refusal, asker: Asker<'_>) -> (Reason, Step) {
+    let answer = api.refuse(refusal, asker);
+    (Reason::Refused(refusal), Step::Answer { answer, close: refusal.closes_connection() })
+}
+
+/// Whether request line and headers are more than API Gateway takes.
+fn is_too_large(request: &Request<'_>) -> bool {
+    let Received { method, target, .. } = request.received;
+    let line = method.len() + target.len() + " HTTP/1.1".len() + 1;
+    let headers = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    line + headers.sum::<usize>() > MAX_HEAD
 }
 
 /// The route that takes a request for a canonical path, and the path that it was matched with.

@@ -50,6 +50,7 @@ fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
 fn decide_get(target: &str, headers: &HeaderMap, content_length: Option<u64>) -> Decision {
     let request = Request {
         listener: 0,
+        id: "0000000000000000",
         received: Received {
             method: "GET",
             target: target.as_bytes(),

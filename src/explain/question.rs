@@ -85,6 +85,9 @@ pub struct Asked {
     source: SocketAddr,
 }
 
+/// The id of a request that nobody has sent.
+const NO_ID: &str = "0000000000000000";
+
 impl Question {
     /// Finds out which listener is asked, and makes the request that it would get.
     ///
@@ -239,6 +242,7 @@ impl Asked {
         let length = self.headers.get(CONTENT_LENGTH);
         Request {
             listener: self.listener,
+            id: NO_ID,
             received: Received {
                 method: &self.method,
                 target: self.target.as_bytes(),

@@ -10,6 +10,7 @@ use pingora_error::{Error, ErrorType, Result};
 
 use super::lasting::Lasting;
 use crate::answer::Refusal;
+use crate::api::Api;
 use crate::clock::{self, UnixMillis};
 use crate::config::model::ProtocolVersion;
 use crate::connection::OpenStream;
@@ -98,6 +99,12 @@ impl Context {
     pub(super) fn elapsed(&self) -> Duration {
         let begun = self.begun.as_ref().map(|begun| begun.mono);
         begun.map_or(Duration::ZERO, |begun| clock::monotonic().saturating_duration_since(begun))
+    }
+
+    /// The API that the request came to.
+    pub(super) fn api(&self) -> Option<&Api> {
+        let place = self.decision.as_ref()?.api?;
+        self.begun.as_ref()?.snapshot.apis.get(place.api)
     }
 
     /// Whither the request is to be forwarded.

@@ -9,6 +9,7 @@ use super::Gateway;
 use super::context::Context;
 use super::respond;
 use crate::answer::{self, Caller, Refusal};
+use crate::api::Asker;
 use crate::clock;
 use crate::connection::{BodyRefusal, ConnectionFacts};
 use crate::engine::Reason;
@@ -104,10 +105,13 @@ impl Gateway {
         let header = session.req_header();
         let content_type = header.headers.get(::http::header::CONTENT_TYPE);
         let caller = Caller::of(header.method.as_str(), content_type);
-        let is_of_api = context.decision.as_ref().is_some_and(|decision| decision.api.is_some());
-        let answer = match &context.begun {
-            Some(begun) if is_of_api => answer::api_refuse(refusal, caller)
-                .with(respond::API_REQUEST_ID, respond::request_id(begun)),
+        let answer = match (&context.begun, context.api()) {
+            (Some(begun), Some(api)) => {
+                let id = begun.id.as_str();
+                let mut answer = api.refuse(refusal, Asker { caller, id });
+                answer.headers.extend(api.identify(id));
+                answer
+            }
             _ => answer::refuse(refusal, caller),
         };
         let sent = respond::send(session, context, answer, true).await;

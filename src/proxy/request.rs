@@ -12,7 +12,6 @@ use pingora_proxy::Session;
 use super::Gateway;
 use super::context::{Begun, Context, InFlight};
 use super::lasting::Lasting;
-use super::respond::{API_REQUEST_ID, request_id};
 use crate::api::MAX_BODY;
 use crate::auth::Patience;
 use crate::clock;
@@ -63,8 +62,10 @@ impl Gateway {
         let moment =
             Moment { wall: begun.wall, mono, random: begun.random(), patience: Patience::MayWait };
         let snapshot = Arc::clone(&begun.snapshot);
-        let id = request_id(begun);
-        let decision = self.decide(&snapshot, session.req_header(), facts, client, moment).await;
+        let id = begun.id;
+        let decision = self
+            .decide(&snapshot, session.req_header(), (facts, client), id.as_str(), moment)
+            .await;
         context.waited = decision.waited;
         let mut decision = decision.decision;
         if let Some(errand) = decision.errand.take() {
@@ -92,8 +93,8 @@ impl Gateway {
             }
             Step::Answer { answer, close } => {
                 let (mut answer, close) = (answer.clone(), *close);
-                if decision.api.is_some() {
-                    answer = answer.with(API_REQUEST_ID, id);
+                if let Some(api) = decision.api.and_then(|place| snapshot.apis.get(place.api)) {
+                    answer.headers.extend(api.identify(id.as_str()));
                 }
                 super::respond::send(session, context, answer, close).await?;
                 Ok(true)
@@ -109,8 +110,8 @@ impl Gateway {
         &self,
         snapshot: &Snapshot,
         header: &RequestHeader,
-        facts: &ConnectionFacts,
-        client: Client,
+        (facts, client): (&ConnectionFacts, Client),
+        id: &str,
         mut moment: Moment,
     ) -> Decided {
         let begun = moment.mono;
@@ -119,7 +120,7 @@ impl Gateway {
         let mut renewed: Option<Arc<Renewed>> = None;
         let mut waited = None;
         loop {
-            let request = facts_of(header, facts, client, renewed.as_deref());
+            let request = facts_of(header, (facts, client), id, renewed.as_deref());
             let decision = engine::decide(snapshot, &request, moment);
             let Decision { step, .. } = decision;
             match step {
@@ -218,8 +219,8 @@ fn limit_stream_writes(session: &mut Session) {
 
 fn facts_of<'a>(
     header: &'a RequestHeader,
-    facts: &'a ConnectionFacts,
-    client: Client,
+    (facts, client): (&'a ConnectionFacts, Client),
+    id: &'a str,
     renewed: Option<&'a Renewed>,
 ) -> Request<'a> {
     let authority = (header.version == Version::HTTP_2)
@@ -231,6 +232,7 @@ fn facts_of<'a>(
     let scheme = client.scheme.unwrap_or(own);
     Request {
         listener: facts.listener,
+        id,
         received: Received {
             method: header.method.as_str(),
             target: header.raw_path(),

@@ -13,19 +13,17 @@ use pingora_error::{Error, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::context::{Begun, Context};
+use super::context::Context;
 use super::{Gateway, verdict};
 use crate::answer::{Answer, Caller, Style};
 use crate::clock;
+use crate::config::model::Flavour;
 use crate::connection::ConnectionFacts;
 use crate::http::limits::MAX_HEADERS;
 use crate::stickiness::is_reserved;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-
-/// What API Gateway calls a request. Here it is the `request_id` of the access log.
-pub(super) const API_REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
 
 /// How long the rest of a body may take that nobody will read, so that the client sees the answer
 /// before the connection is reset.
@@ -73,9 +71,34 @@ pub(super) async fn send(
     Ok(())
 }
 
-/// The value of [`API_REQUEST_ID`].
-pub(super) fn request_id(begun: &Begun) -> HeaderValue {
-    HeaderValue::from_bytes(begun.id.as_bytes()).unwrap_or_else(|_| HeaderValue::from_static("-"))
+/// What a REST API does not pass on under its own name (API Gateway, "Amazon API Gateway important
+/// notes for REST APIs").
+const REMAPPED: [(&str, &str); 8] = [
+    ("authorization", "x-amzn-remapped-authorization"),
+    ("content-md5", "x-amzn-remapped-content-md5"),
+    ("date", "x-amzn-remapped-date"),
+    ("max-forwards", "x-amzn-remapped-max-forwards"),
+    ("server", "x-amzn-remapped-server"),
+    ("upgrade", "x-amzn-remapped-upgrade"),
+    ("user-agent", "x-amzn-remapped-user-agent"),
+    ("www-authenticate", "x-amzn-remapped-www-authenticate"),
+];
+/// What a REST API does not pass on at all.
+const DROPPED: [&str; 6] = ["expect", "host", "proxy-authenticate", "te", "trailer", "via"];
+
+fn remap(response: &mut ResponseHeader) -> Result<()> {
+    for (name, new) in REMAPPED {
+        if name == "upgrade" && response.status == 101 {
+            continue;
+        }
+        for value in response.remove_header(name).into_iter() {
+            response.append_header(new, value)?;
+        }
+    }
+    for name in DROPPED {
+        response.remove_header(name);
+    }
+    Ok(())
 }
 
 impl Gateway {
@@ -107,11 +130,13 @@ impl Gateway {
                 response.remove_header(name);
             }
         }
-        if is_final
-            && let Some(begun) = &context.begun
-            && context.decision.as_ref().is_some_and(|decision| decision.api.is_some())
-        {
-            response.insert_header(API_REQUEST_ID, request_id(begun))?;
+        if is_final && let (Some(begun), Some(api)) = (&context.begun, context.api()) {
+            if api.flavour == Flavour::Rest {
+                remap(response)?;
+            }
+            for (name, value) in api.identify(begun.id.as_str()) {
+                response.insert_header(name, value)?;
+            }
         }
         if is_final {
             stick(response, context)?;

@@ -292,3 +292,77 @@ fn decisions_of_an_api_are_counted_at_its_rule() {
     assert_eq!(lines[1]["reason"], "authorized");
     assert_eq!(lines[1]["target_group"], "all");
 }
+
+#[test]
+fn a_stage_that_stands_in_the_path_is_taken_off_it() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let keys = "    stage: dev\n    stage_in_path: true\n";
+    let gateway = api(&issuer, &target, keys, &route("GET /x", OPEN, ""));
+    assert_eq!(wire::get(gateway.address(), "/shop/dev/x").status, 200);
+    assert_eq!(target.next().target(), "/x");
+    for path in ["/shop/x", "/shop/dev", "/shop/prod/x", "/shop/devx"] {
+        let answer = wire::get(gateway.address(), path);
+        assert_eq!((answer.status, answer.text().as_str()), (404, r#"{"message":"Not Found"}"#));
+    }
+}
+
+#[test]
+fn a_token_may_stand_in_the_query_under_exactly_its_name_and_once() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let text = file(&issuer, &target, "", &route("GET /a", CLOSED, ""));
+    let source = "user_pool: customers, identity_source: $request.querystring.token }";
+    let gateway = Gateway::start(&text.replace("user_pool: customers }", source));
+    let token = issuer.token();
+    for query in [format!("?token={token}"), format!("?a=b&token=Bearer%20{token}&c")] {
+        assert_eq!(wire::get(gateway.address(), &format!("/shop/a{query}")).status, 200);
+    }
+    for query in [
+        String::new(),
+        format!("?Token={token}"),
+        "?token=".to_owned(),
+        format!("?token={token}&token={token}"),
+        format!("?token={token}&%74oken=x"),
+    ] {
+        assert_eq!(wire::get(gateway.address(), &format!("/shop/a{query}")).status, 401, "{query}");
+    }
+    assert_eq!(ask(&gateway, "/shop/a", &token).status, 401);
+    assert_eq!(target.taken().len(), 2);
+    let log = gateway.wait_access_log(|lines| lines.len() == 8);
+    assert!(!format!("{log:?}").contains(&token), "the log holds a token");
+}
+
+#[test]
+fn a_token_that_no_rsa_key_signed_is_told_its_algorithm() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let gateway = api(&issuer, &target, "", &route("GET /a", CLOSED, ""));
+    let key = Key::number(0);
+    for (algorithm, told) in [
+        ("ES256", "signing method ES256 is invalid"),
+        ("HS256", "signing method HS256 is invalid"),
+        ("none", "signing method none is invalid"),
+        ("a\\\" b=\\\"", "signing method is invalid"),
+    ] {
+        let header = format!(r#"{{"alg":"{algorithm}","kid":"{}"}}"#, key.kid);
+        let token = key.sign_texts(header, issuer.claims().to_string());
+        let answer = ask(&gateway, "/shop/a", &token);
+        assert_eq!(answer.status, 401);
+        let challenge =
+            format!(r#"Bearer scope="" error="invalid_token" error_description="{told}""#);
+        assert_eq!(answer.header("www-authenticate"), Some(challenge.as_str()));
+    }
+    assert!(target.taken().is_empty());
+}
+
+#[test]
+fn a_request_line_and_headers_of_over_10240_bytes_are_refused() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let gateway = api(&issuer, &target, "", &route("GET /a", OPEN, ""));
+    let answer =
+        wire::request(gateway.address(), "GET", "/shop/a", &[("X-Long", &"x".repeat(10_241))]);
+    let text = r#"{"message":"Request Header Fields Too Large"}"#;
+    assert_eq!((answer.status, answer.text().as_str()), (431, text));
+    assert!(target.taken().is_empty());
+    let fits = [("X-Long", "x".repeat(9_900))];
+    let fits = fits.each_ref().map(|(name, value)| (*name, value.as_str()));
+    assert_eq!(wire::request(gateway.address(), "GET", "/shop/a", &fits).status, 200);
+}

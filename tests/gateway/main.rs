@@ -46,6 +46,7 @@ mod proxy_protocol;
 mod reload;
 mod request_headers;
 mod response_headers;
+mod rest_api;
 mod route_tests;
 mod samples;
 mod security_policies;

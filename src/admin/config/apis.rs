@@ -4,27 +4,66 @@ use serde_json::{Map, Value, json};
 
 use super::claims::jwt_validation;
 use super::{Names, seconds};
-use crate::config::model::{Api, Integration, Route, Segment};
+use crate::config::model::{
+    Api, AuthorizerKind, GatewayResponse, Integration, ResponseCase, Route, RouteAuthorizer,
+    Segment,
+};
+use crate::config::regex::Regex;
 
 pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
-    let Api { name: _, base_path, is_strict, routes, span: _ } = api;
+    let Api {
+        name: _,
+        flavour,
+        stage,
+        has_stage_in_path,
+        stage_variables,
+        gateway_responses,
+        base_path,
+        is_strict,
+        routes,
+        span: _,
+    } = api;
     let routes: Map<String, Value> =
         routes.iter().map(|route| (route.key.to_string(), self::route(route, names))).collect();
+    let variables: Map<String, Value> =
+        stage_variables.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let responses: Map<String, Value> = gateway_responses.iter().map(gateway_response).collect();
     json!({
-        "type": "http",
+        "type": flavour.as_str(),
         "base_path": base_path,
+        "stage": stage.as_deref().unwrap_or("$default"),
+        "stage_in_path": has_stage_in_path,
+        "stage_variables": variables,
         "compatibility": if *is_strict { "strict" } else { "aws" },
+        "gateway_responses": responses,
         "routes": routes,
     })
 }
 
+fn gateway_response(response: &GatewayResponse) -> (String, Value) {
+    let GatewayResponse { case, status_code, headers, template } = response;
+    let case = match case {
+        ResponseCase::Default4xx => "DEFAULT_4XX",
+        ResponseCase::Default5xx => "DEFAULT_5XX",
+        ResponseCase::Type(kind) => kind.as_str(),
+    };
+    let headers: Map<String, Value> =
+        headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let templates: Map<String, Value> =
+        template.iter().map(|(kind, text)| (kind.clone(), json!(text))).collect();
+    let value = json!({
+        "status_code": status_code, "response_parameters": headers, "response_templates": templates,
+    });
+    (case.to_owned(), value)
+}
+
 fn route(route: &Route, names: &Names<'_>) -> Value {
-    let Route { key: _, pattern: _, validation, integration } = route;
+    let Route { key: _, pattern: _, authorizer, integration } = route;
     let Integration { group, path, timeout } = integration;
     json!({
-        "authorizer": validation.as_ref().map_or_else(
+        "authorizer": authorizer.as_ref().map_or_else(
             || json!("none"),
-            |validation| json!({ "jwt": jwt_validation(validation, names) }),
+            |authorizer| self::authorizer(authorizer, names),
         ),
         "integration": {
             "target_group": names.groups.get(group.0).map(|name| &***name),
@@ -32,6 +71,22 @@ fn route(route: &Route, names: &Names<'_>) -> Value {
             "timeout": seconds(*timeout),
         },
     })
+}
+
+fn authorizer(authorizer: &RouteAuthorizer, names: &Names<'_>) -> Value {
+    let RouteAuthorizer { name, kind, query_parameter, validation } = authorizer;
+    let mut judged = jwt_validation(validation, names);
+    if let (Some(parameter), Some(fields)) = (query_parameter, judged.as_object_mut()) {
+        fields.insert("identity_source".into(), json!(format!("$request.querystring.{parameter}")));
+    }
+    match kind {
+        AuthorizerKind::Jwt => json!({ "name": &**name, "jwt": judged }),
+        AuthorizerKind::Cognito { validation_expression } => json!({
+            "name": &**name,
+            "cognito": judged,
+            "identity_validation_expression": validation_expression.as_ref().map(Regex::as_str),
+        }),
+    }
 }
 
 fn template(segments: &[Segment]) -> String {

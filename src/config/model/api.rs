@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{GroupIndex, JwtValidation, Name};
 use crate::config::diagnostics::Span;
+use crate::config::regex::Regex;
 
 /// Position in [`Config::apis`](super::Config::apis).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,6 +15,16 @@ pub struct ApiIndex(pub usize);
 pub struct Api {
     /// The file's name for it.
     pub name: Name,
+    /// How it finds routes and what it says.
+    pub flavour: Flavour,
+    /// Its stage's name; absent for `$default`.
+    pub stage: Option<Name>,
+    /// Whether the stage's name stands in the path, behind `base_path`. Default false.
+    pub has_stage_in_path: bool,
+    /// Values that integrations may use, by name.
+    pub stage_variables: Vec<(String, String)>,
+    /// What callers of a REST API are told in place of API Gateway's words.
+    pub gateway_responses: Vec<GatewayResponse>,
     /// Taken off the path before routes are matched: empty, or `/a/b` without a slash at its end.
     pub base_path: String,
     /// Whether the safe reading applies where AWS's is open to bypass. Default true.
@@ -22,6 +33,26 @@ pub struct Api {
     pub routes: Vec<Route>,
     /// Where the API stands in the file.
     pub span: Span,
+}
+
+/// Which of API Gateway's kinds of API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flavour {
+    /// An HTTP API (v2).
+    Http,
+    /// A REST API (v1).
+    Rest,
+}
+
+impl Flavour {
+    /// As the file names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Rest => "rest",
+        }
+    }
 }
 
 impl Api {
@@ -39,9 +70,131 @@ pub struct Route {
     /// What it matches.
     pub pattern: RoutePattern,
     /// Who may come; nobody is asked when absent.
-    pub validation: Option<JwtValidation>,
+    pub authorizer: Option<RouteAuthorizer>,
     /// Where requests go.
     pub integration: Integration,
+}
+
+/// Who may come to a route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RouteAuthorizer {
+    /// The file's name for it.
+    pub name: Name,
+    /// Which of API Gateway's authorizers.
+    pub kind: AuthorizerKind,
+    /// The parameter of the query that holds the token, in place of a header.
+    pub query_parameter: Option<String>,
+    /// What the token must be.
+    pub validation: JwtValidation,
+}
+
+/// Which of API Gateway's authorizers: they refuse in different words.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AuthorizerKind {
+    /// JWT authorizer.
+    Jwt,
+    /// Cognito user pool authorizer of a REST API.
+    Cognito {
+        /// What an `aud` of the token must match.
+        validation_expression: Option<Regex>,
+    },
+}
+
+/// What callers are told in a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayResponse {
+    /// The case.
+    pub case: ResponseCase,
+    /// The status in place of API Gateway's.
+    pub status_code: Option<u16>,
+    /// Headers that are added, with their values.
+    pub headers: Vec<(String, String)>,
+    /// The body's template and its content type.
+    pub template: Option<(String, String)>,
+}
+
+/// What a gateway response is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResponseCase {
+    /// Whatever has a 4xx status and no response of its own.
+    Default4xx,
+    /// Whatever has a 5xx status and no response of its own.
+    Default5xx,
+    /// Of this type.
+    Type(ResponseType),
+}
+
+macro_rules! response_types {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $status:literal $error_type:literal,)*) => {
+        /// Gateway responses of REST APIs (API Gateway, "Gateway response types").
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ResponseType { $($(#[$doc])* $variant,)* }
+
+        impl ResponseType {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// AWS's name for it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The status that it has unless the file says otherwise.
+            #[must_use]
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            /// `x-amzn-ErrorType`.
+            #[must_use]
+            #[allow(clippy::match_same_arms)]
+            pub const fn error_type(self) -> &'static str {
+                match self { $(Self::$variant => $error_type,)* }
+            }
+        }
+    };
+}
+
+response_types! {
+    /// The caller is known and may not.
+    AccessDenied "ACCESS_DENIED" 403 "AccessDeniedException",
+    /// A fault of the API's own.
+    ApiConfigurationError "API_CONFIGURATION_ERROR" 500 "ApiConfigurationException",
+    /// The authorizer could not judge.
+    AuthorizerConfigurationError "AUTHORIZER_CONFIGURATION_ERROR" 500 "AuthorizerConfigurationException",
+    /// The authorizer failed.
+    AuthorizerFailure "AUTHORIZER_FAILURE" 500 "AuthorizerFailureException",
+    /// The body is not what the model demands, or not even framed.
+    BadRequestBody "BAD_REQUEST_BODY" 400 "BadRequestException",
+    /// A required parameter is missing, or the request is malformed.
+    BadRequestParameters "BAD_REQUEST_PARAMETERS" 400 "BadRequestException",
+    /// The credentials of a signed request have ended.
+    ExpiredToken "EXPIRED_TOKEN" 403 "ExpiredTokenException",
+    /// The target could not be asked.
+    IntegrationFailure "INTEGRATION_FAILURE" 504 "InternalServerErrorException",
+    /// The target did not answer in time.
+    IntegrationTimeout "INTEGRATION_TIMEOUT" 504 "InternalServerErrorException",
+    /// The API key is missing, unknown or of no plan for this stage.
+    InvalidApiKey "INVALID_API_KEY" 403 "ForbiddenException",
+    /// The signature of a signed request is wrong.
+    InvalidSignature "INVALID_SIGNATURE" 403 "InvalidSignatureException",
+    /// No method takes the request.
+    MissingAuthenticationToken "MISSING_AUTHENTICATION_TOKEN" 403 "MissingAuthenticationTokenException",
+    /// The plan's quota is used up.
+    QuotaExceeded "QUOTA_EXCEEDED" 429 "LimitExceededException",
+    /// The request is too large.
+    RequestTooLarge "REQUEST_TOO_LARGE" 413 "RequestTooLargeException",
+    /// There is no such resource.
+    ResourceNotFound "RESOURCE_NOT_FOUND" 404 "ResourceNotFoundException",
+    /// Too many requests.
+    Throttled "THROTTLED" 429 "TooManyRequestsException",
+    /// The caller is not known.
+    Unauthorized "UNAUTHORIZED" 401 "UnauthorizedException",
+    /// The body's type is not taken.
+    UnsupportedMediaType "UNSUPPORTED_MEDIA_TYPE" 415 "BadRequestException",
+    /// A firewall refused it.
+    WafFiltered "WAF_FILTERED" 403 "ForbiddenException",
 }
 
 /// What a route matches.
@@ -76,6 +229,6 @@ pub struct Integration {
     pub group: GroupIndex,
     /// The path that the target gets; the request's, less `base_path`, when absent.
     pub path: Option<Vec<Segment>>,
-    /// Longest silence of a target that owes us bytes. Default 30 s, as on AWS.
+    /// Longest silence of a target that owes us bytes. Default 30 s for HTTP APIs, 29 s for REST APIs.
     pub timeout: Duration,
 }

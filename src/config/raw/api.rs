@@ -1,4 +1,4 @@
-//! `apis:` as typed: API Gateway's HTTP APIs.
+//! `apis:` as typed: API Gateway's HTTP and REST APIs.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,12 +11,21 @@ use crate::config::units::DurationText;
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["type", "routes"]))]
 pub(in crate::config) struct Api {
-    /// `http`: an HTTP API (v2).
+    /// `http`: an HTTP API (v2). `rest`: a REST API (v1). They find routes and answer differently.
     #[serde(rename = "type")]
     pub(in crate::config) kind: Field<ApiType>,
     /// Taken off the path before routes are matched. Default: nothing.
     #[schemars(example = &"/shop")]
     pub(in crate::config) base_path: Field<String>,
+    /// The stage's name: letters, digits, `-` and `_`. Default: `$default` for HTTP APIs, `prod` for
+    /// REST APIs.
+    #[schemars(example = &"dev")]
+    pub(in crate::config) stage: Field<String>,
+    /// Whether the stage's name is the first segment behind `base_path`, as with the addresses that
+    /// AWS generates. Default: `false`, as with custom domains.
+    pub(in crate::config) stage_in_path: Field<bool>,
+    /// What integrations may use as `$stageVariables.NAME`.
+    pub(in crate::config) stage_variables: Field<Table<String>>,
     /// `strict` (the default): access tokens only, and no open route serves a path that a protected
     /// route of another method names. `aws`: as AWS does.
     pub(in crate::config) compatibility: Field<Compatibility>,
@@ -24,6 +33,9 @@ pub(in crate::config) struct Api {
     pub(in crate::config) authorizers: Field<Table<Authorizer>>,
     /// The authorizer of routes that name none; `none` for no authorizer.
     pub(in crate::config) authorizer: Field<String>,
+    /// What callers of a REST API are told in place of API Gateway's words, by response type:
+    /// `UNAUTHORIZED`, `DEFAULT_4XX`, ...
+    pub(in crate::config) gateway_responses: Field<Table<GatewayResponse>>,
     /// By route key: `GET /orders/{id}`, `ANY /files/{proxy+}`, `$default`. The most specific path
     /// wins, then the method.
     #[schemars(extend("minProperties" = 1))]
@@ -37,6 +49,8 @@ pub(in crate::config) struct Api {
 pub(in crate::config) enum ApiType {
     /// An HTTP API (v2).
     Http,
+    /// A REST API (v1).
+    Rest,
 }
 
 /// How closely AWS is followed where that is open to bypass.
@@ -50,13 +64,47 @@ pub(in crate::config) enum Compatibility {
     Aws,
 }
 
-/// Who may come.
+/// Who may come: exactly one of the keys.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["jwt"]))]
+#[schemars(extend("oneOf" = [{ "required": ["jwt"] }, { "required": ["cognito"] }]))]
 pub(in crate::config) struct Authorizer {
     /// Callers with a good token of a user pool.
     pub(in crate::config) jwt: Field<Box<JwtAuthorizer>>,
+    /// REST APIs: callers with an ID token of one of these pools, or an access token where the route
+    /// has scopes.
+    pub(in crate::config) cognito: Field<Box<CognitoAuthorizer>>,
+}
+
+/// Callers of Cognito user pools, as a REST API's authorizer `COGNITO_USER_POOLS` judges them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["user_pools"]))]
+pub(in crate::config) struct CognitoAuthorizer {
+    /// The pools; the token's `iss` says which one judges it.
+    #[schemars(length(min = 1), example = ["customers"])]
+    pub(in crate::config) user_pools: Field<List<String>>,
+    /// Where the token is, with `Bearer` in front or bare: `method.request.header.NAME` or
+    /// `$request.header.NAME`. Default: `method.request.header.Authorization`.
+    #[schemars(example = &"method.request.header.Authorization")]
+    pub(in crate::config) identity_source: Field<String>,
+    /// A regular expression that an `aud` of the token must match.
+    #[schemars(example = &"^clientA$")]
+    pub(in crate::config) identity_validation_expression: Field<String>,
+}
+
+/// What callers of a REST API are told.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct GatewayResponse {
+    /// In place of the type's own status: 400 to 599.
+    #[schemars(range(min = 400, max = 599))]
+    pub(in crate::config) status_code: Field<u64>,
+    /// Headers that are added: `gatewayresponse.header.NAME`, with the value in single quotes.
+    pub(in crate::config) response_parameters: Field<Table<String>>,
+    /// The body, by content type; one. `$context.error.message`, `$context.error.messageString` (in
+    /// quotes), `$context.error.responseType` and `$context.requestId` are put in.
+    pub(in crate::config) response_templates: Field<Table<String>>,
 }
 
 /// Callers with a good token of a user pool.
@@ -66,8 +114,8 @@ pub(in crate::config) struct Authorizer {
 pub(in crate::config) struct JwtAuthorizer {
     /// The pool; its issuer, app clients and audiences decide.
     pub(in crate::config) user_pool: Field<String>,
-    /// Where the token is, with `Bearer` in front or bare: `$request.header.NAME`. Default:
-    /// `$request.header.Authorization`.
+    /// Where the token is, with `Bearer` in front or bare: `$request.header.NAME`, or
+    /// `$request.querystring.NAME` for HTTP APIs. Default: `$request.header.Authorization`.
     #[schemars(example = &"$request.header.Authorization")]
     pub(in crate::config) identity_source: Field<String>,
 }
@@ -79,7 +127,7 @@ pub(in crate::config) struct JwtAuthorizer {
 pub(in crate::config) struct Route {
     /// An authorizer of this API, or `none`. Default: the API's `authorizer`.
     pub(in crate::config) authorizer: Field<String>,
-    /// Any of these scopes.
+    /// Any of these scopes. With a `cognito` authorizer they ask for access tokens.
     #[schemars(length(min = 1), example = ["orders/read"])]
     pub(in crate::config) scopes: Field<List<String>>,
     /// Who serves it, and how it is asked.
@@ -97,6 +145,7 @@ pub(in crate::config) struct Integration {
     /// Default: the request's path without `base_path`.
     #[schemars(example = &"/v1/orders/{id}")]
     pub(in crate::config) path: Field<String>,
-    /// Longest silence of a target that owes us bytes: `50ms` to `30s`. Default: `30s`.
+    /// Longest silence of a target that owes us bytes: `50ms` to `30s` for HTTP APIs
+    /// (default `30s`), to `5m` for REST APIs (default `29s`).
     pub(in crate::config) timeout: Field<DurationText>,
 }

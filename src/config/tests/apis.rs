@@ -45,18 +45,21 @@ fn an_api_means_what_it_says() {
         segments: vec![Segment::Literal("orders".into()), id()],
     };
     assert_eq!(orders.pattern, expected);
-    let validation = orders.validation.as_ref().unwrap();
+    let validation = &orders.authorizer.as_ref().unwrap().validation;
     assert_eq!(validation.scopes, Some(Demand::AnyOf(vec!["orders/read".into()])));
     assert_eq!(validation.token_use, TokenUse::Access);
     assert_eq!(validation.identity_source, IdentitySource::BearerOrBare("authorization".into()));
     assert_eq!(orders.integration.path, Some(vec![Segment::Literal("v1".into()), id()]));
     assert_eq!(orders.integration.timeout, Duration::from_secs(5));
-    assert!(files.validation.is_none());
+    assert!(files.authorizer.is_none());
     assert_eq!(files.integration.timeout, Duration::from_secs(30));
-    assert!(default.validation.is_some());
+    assert!(default.authorizer.is_some());
     assert_eq!(default.pattern, RoutePattern::Default);
     let aws = good(&GOOD.replace("type: http", "type: http\n    compatibility: aws")).config;
-    assert_eq!(aws.apis[0].routes[0].validation.as_ref().unwrap().token_use, TokenUse::Any);
+    assert_eq!(
+        aws.apis[0].routes[0].authorizer.as_ref().unwrap().validation.token_use,
+        TokenUse::Any
+    );
 }
 
 #[test]
@@ -67,9 +70,53 @@ fn mistakes_of_apis() {
         ("api: shop }", "api: shop, public: true }", "contradiction"),
         ("api: shop }", "api: shop, jwt_validation: { user_pools: [main] } }", "contradiction"),
         ("api: shop }", "api: shop, forward: orders }", "several-actions"),
-        ("type: http", "type: rest", "unknown-value"),
+        ("type: http", "type: soap", "unknown-value"),
+        ("type: http", "type: rest", "invalid-route-key"),
+        ("type: http", "type: http\n    stage: a.b", "invalid-stage"),
+        ("type: http", "type: rest\n    stage: $default", "invalid-stage"),
+        ("type: http", "type: http\n    stage_in_path: true", "contradiction"),
+        ("type: http", "type: http\n    stage_variables: { a-b: c }", "invalid-stage-variable"),
+        ("type: http", "type: http\n    stage_variables: { a: 'b c' }", "invalid-stage-variable"),
+        ("type: http", "type: http\n    gateway_responses: {}", "contradiction"),
+        (
+            "type: http",
+            "type: rest\n    gateway_responses: { UNAUTHORISED: {} }",
+            "unknown-response-type",
+        ),
+        (
+            "type: http",
+            "type: rest\n    gateway_responses: { THROTTLED: { status_code: 200 } }",
+            "invalid-status",
+        ),
+        (
+            "type: http",
+            "type: rest\n    gateway_responses: { THROTTLED: { response_parameters: { gatewayresponse.header.a: b } } }",
+            "invalid-response-parameter",
+        ),
+        (
+            "type: http",
+            "type: rest\n    gateway_responses: { THROTTLED: { response_parameters: { gatewayresponse.header.content-length: \"'1'\" } } }",
+            "invalid-response-parameter",
+        ),
+        (
+            "type: http",
+            "type: rest\n    gateway_responses: { THROTTLED: { response_templates: { a/b: $context.nothing } } }",
+            "invalid-response-template",
+        ),
+        ("{ jwt: { user_pool: main } }", "{ cognito: { user_pools: [main] } }", "contradiction"),
+        (
+            "{ jwt: { user_pool: main } }",
+            "{ jwt: { user_pool: main }, cognito: { user_pools: [main] } }",
+            "contradiction",
+        ),
+        ("{ jwt: { user_pool: main } }", "{}", "missing-key"),
+        (
+            "{ jwt: { user_pool: main } }",
+            "{ cognito: { user_pools: [main], identity_validation_expression: '(' } }",
+            "invalid-regex",
+        ),
         ("    type: http\n", "", "missing-key"),
-        ("type: http", "type: http\n    stage: dev", "not-yet-supported"),
+        ("type: http", "type: http\n    extends: dev", "not-yet-supported"),
         ("base_path: /shop", "base_path: shop", "invalid-base-path"),
         ("base_path: /shop", "base_path: /shop/", "invalid-base-path"),
         ("base_path: /shop", "base_path: /", "invalid-base-path"),
@@ -83,7 +130,7 @@ fn mistakes_of_apis() {
         ),
         (
             "user_pool: main } }",
-            "user_pool: main, identity_source: $request.querystring.t } }",
+            "user_pool: main, identity_source: '$request.querystring.a b' } }",
             "invalid-identity-source",
         ),
         ("authorizer: main", "authorizer: mian", "unknown-authorizer"),

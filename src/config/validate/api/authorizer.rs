@@ -1,0 +1,294 @@
+//! The authorizers of an API, and which of them a route names.
+
+use std::collections::HashMap;
+
+use super::super::pattern::Refusal;
+use super::super::{Judge, Scene, header};
+use crate::config::diagnostics::{Diagnostic, Span};
+use crate::config::field::{Field, Spanned};
+use crate::config::model::{
+    AuthorizerKind, Demand, Flavour, IdentitySource, JwtValidation, PoolIndex, Profile,
+    RouteAuthorizer, TokenUse,
+};
+use crate::config::raw;
+use crate::config::regex::Regex;
+use crate::config::suggest;
+
+/// Longest regular expression.
+const LONGEST_REGEX: usize = 1024;
+
+/// The authorizers of one API.
+pub(super) struct Authorizers {
+    /// `None` when the authorizer is wrong.
+    by_name: HashMap<String, Option<Authorizer>>,
+    /// Of routes that name none.
+    default: Option<Spanned<String>>,
+    /// Whether JWT authorizers ask for access tokens.
+    is_strict: bool,
+}
+
+/// One authorizer.
+#[derive(Clone)]
+struct Authorizer {
+    pools: Vec<PoolIndex>,
+    source: TokenSource,
+    kind: AuthorizerKind,
+}
+
+#[derive(Clone)]
+enum TokenSource {
+    /// A header, in lower case.
+    Header(String),
+    /// A parameter of the query.
+    Query(String),
+}
+
+/// Who may come to a route, as far as the file says.
+pub(super) enum Door {
+    Open,
+    Closed(Box<Closed>),
+}
+
+/// A route with an authorizer.
+pub(super) struct Closed {
+    name: String,
+    authorizer: Authorizer,
+}
+
+impl Judge<'_> {
+    pub(super) fn authorizers(
+        &mut self,
+        api: &raw::Api,
+        flavour: Option<Flavour>,
+        scene: &mut Scene<'_>,
+    ) -> Authorizers {
+        let mut by_name = HashMap::new();
+        let entries = api.authorizers.value().map(|table| &table.entries);
+        for (name, authorizer) in entries.into_iter().flatten() {
+            self.check_name("authorizer", name);
+            if name.value == "none" {
+                let message = "`none` says that a route has no authorizer";
+                self.report(Diagnostic::error("invalid-name", name.span, message));
+            }
+            let authorizer =
+                authorizer.as_ref().and_then(|raw| self.authorizer(name.span, raw, flavour, scene));
+            by_name.insert(name.value.clone(), authorizer);
+        }
+        let is_strict = !matches!(api.compatibility.value(), Some(raw::Compatibility::Aws));
+        let authorizers =
+            Authorizers { by_name, default: api.authorizer.given().cloned(), is_strict };
+        if let Some(default) = &authorizers.default {
+            self.named(&authorizers, default);
+        }
+        authorizers
+    }
+
+    fn authorizer(
+        &mut self,
+        place: Span,
+        raw: &raw::Authorizer,
+        flavour: Option<Flavour>,
+        scene: &mut Scene<'_>,
+    ) -> Option<Authorizer> {
+        match (raw.jwt.given(), raw.cognito.given()) {
+            (Some(jwt), None) => self.jwt_authorizer(jwt, flavour, scene),
+            (None, Some(cognito)) => {
+                if flavour == Some(Flavour::Http) {
+                    let message = "an HTTP API has no `cognito` authorizer";
+                    let finding = Diagnostic::error("contradiction", cognito.key, message);
+                    self.report(finding.help("use `jwt`, or `type: rest`"));
+                }
+                self.cognito_authorizer(cognito, scene)
+            }
+            (Some(_), Some(second)) => {
+                let message = "an authorizer is of one kind";
+                self.report(
+                    Diagnostic::error("contradiction", second.key, message)
+                        .help("give the other one a name of its own"),
+                );
+                None
+            }
+            (None, None) => {
+                if raw.jwt.is_absent() && raw.cognito.is_absent() {
+                    let message = "this authorizer does not say how it judges";
+                    self.report(
+                        Diagnostic::error("missing-key", place, message)
+                            .help("add `jwt`, or in a REST API `cognito`"),
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    fn jwt_authorizer(
+        &mut self,
+        jwt: &Spanned<Box<raw::JwtAuthorizer>>,
+        flavour: Option<Flavour>,
+        scene: &mut Scene<'_>,
+    ) -> Option<Authorizer> {
+        let pool = self.demand(&jwt.value.user_pool, jwt.key, "user_pool");
+        let pool = pool.and_then(|name| scene.pools.pool(self, name));
+        let may_be_query = flavour != Some(Flavour::Rest);
+        let source = self.token_source(&jwt.value.identity_source, may_be_query);
+        Some(Authorizer { pools: vec![pool?], source: source?, kind: AuthorizerKind::Jwt })
+    }
+
+    fn cognito_authorizer(
+        &mut self,
+        cognito: &Spanned<Box<raw::CognitoAuthorizer>>,
+        scene: &mut Scene<'_>,
+    ) -> Option<Authorizer> {
+        let names = self.demand(&cognito.value.user_pools, cognito.key, "user_pools");
+        let pools: Option<Vec<PoolIndex>> = names.map(|names| {
+            self.texts(names, "`user_pools`");
+            names.value.items.iter().filter_map(|name| self.cognito_pool(name, scene)).collect()
+        });
+        let source = self.token_source(&cognito.value.identity_source, false);
+        let validation_expression = match cognito.value.identity_validation_expression.given() {
+            None => None,
+            Some(text) => Some(self.accept("invalid-regex", text.span, regex(&text.value))?),
+        };
+        Some(Authorizer {
+            pools: pools.filter(|pools| !pools.is_empty())?,
+            source: source?,
+            kind: AuthorizerKind::Cognito { validation_expression },
+        })
+    }
+
+    fn cognito_pool(&mut self, name: &Spanned<String>, scene: &mut Scene<'_>) -> Option<PoolIndex> {
+        let pool = scene.pools.pool(self, name)?;
+        let profile = scene.profiles.get(pool.0).copied().flatten()?;
+        if profile != Profile::Cognito {
+            let message = format!("`{}` is not a Cognito user pool", name.value);
+            let finding = Diagnostic::error("contradiction", name.span, message);
+            self.report(finding.help("use a `jwt` authorizer"));
+            return None;
+        }
+        Some(pool)
+    }
+
+    fn token_source(&mut self, raw: &Field<String>, may_be_query: bool) -> Option<TokenSource> {
+        let Some(text) = raw.given() else {
+            return raw.is_absent().then(|| TokenSource::Header("authorization".to_owned()));
+        };
+        let source = token_source(&text.value, may_be_query);
+        let source = self.accept("invalid-identity-source", text.span, source)?;
+        if let TokenSource::Header(name) = &source {
+            self.token_headers.push((name.clone(), text.span));
+        }
+        Some(source)
+    }
+
+    /// Who may come to a route; `None` where that is not said, or wrong.
+    pub(super) fn door(
+        &mut self,
+        key: &Spanned<String>,
+        raw: &raw::Route,
+        authorizers: &Authorizers,
+    ) -> Option<Door> {
+        match (raw.authorizer.given(), &authorizers.default) {
+            (Some(name), _) => self.named(authorizers, name),
+            // A wrong default is told once, at its own place.
+            (None, Some(name)) if raw.authorizer.is_absent() => authorizers.find(&name.value)?,
+            _ => {
+                let message = format!("`{}` does not say who may come", key.value);
+                let help = "name one of the API's `authorizers`, or `authorizer: none`";
+                if raw.authorizer.is_absent() {
+                    let finding = Diagnostic::error("missing-authorizer", key.span, message);
+                    self.report(finding.help(help));
+                }
+                None
+            }
+        }
+    }
+
+    fn named(&mut self, authorizers: &Authorizers, name: &Spanned<String>) -> Option<Door> {
+        if let Some(door) = authorizers.find(&name.value) {
+            return door;
+        }
+        let shown = crate::config::decode::quoted(&name.value);
+        let message = format!("this API has no authorizer {shown}");
+        let mut finding = Diagnostic::error("unknown-authorizer", name.span, message);
+        let known = authorizers.by_name.keys().map(String::as_str);
+        finding.help = suggest::did_you_mean(&name.value, known)
+            .or_else(|| Some("name one of the API's `authorizers`, or `none`".to_owned()));
+        self.report(finding);
+        None
+    }
+}
+
+impl Authorizers {
+    /// The authorizer of this name: `Some(None)` where it is wrong, `None` where there is none.
+    #[allow(clippy::option_option)]
+    fn find(&self, name: &str) -> Option<Option<Door>> {
+        if name == "none" {
+            return Some(Some(Door::Open));
+        }
+        let found = self.by_name.get(name)?.clone();
+        Some(
+            found.map(|authorizer| {
+                Door::Closed(Box::new(Closed { name: name.to_owned(), authorizer }))
+            }),
+        )
+    }
+
+    /// What a route with these scopes asks for.
+    pub(super) fn judge(&self, closed: Closed, scopes: Option<Vec<String>>) -> RouteAuthorizer {
+        let Authorizer { pools, source, kind } = closed.authorizer;
+        let token_use = match (&kind, &scopes) {
+            (AuthorizerKind::Cognito { .. }, None) => TokenUse::Id,
+            (AuthorizerKind::Cognito { .. }, Some(_)) => TokenUse::Access,
+            (AuthorizerKind::Jwt, _) if self.is_strict => TokenUse::Access,
+            (AuthorizerKind::Jwt, _) => TokenUse::Any,
+        };
+        let (header, query_parameter) = match source {
+            TokenSource::Header(name) => (name, None),
+            TokenSource::Query(name) => ("authorization".to_owned(), Some(name)),
+        };
+        RouteAuthorizer {
+            name: closed.name.as_str().into(),
+            kind,
+            query_parameter,
+            validation: JwtValidation {
+                pools,
+                token_use,
+                scopes: scopes.map(Demand::AnyOf),
+                groups: None,
+                additional_claims: Vec::new(),
+                identity_source: IdentitySource::BearerOrBare(header),
+                forward_authorization: true,
+            },
+        }
+    }
+}
+
+fn token_source(text: &str, may_be_query: bool) -> Result<TokenSource, Refusal> {
+    if let Some(name) = text.strip_prefix("$request.querystring.").filter(|_| may_be_query) {
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+        if name.is_empty() || name.len() > 128 || !name.bytes().all(is_name) {
+            return Err(Refusal {
+                message: "this is not the name of a parameter".to_owned(),
+                help: Some("letters, digits and `-._~`".to_owned()),
+            });
+        }
+        return Ok(TokenSource::Query(name.to_owned()));
+    }
+    let text = match text.strip_prefix("method.request.header.") {
+        Some(name) => format!("$request.header.{name}"),
+        None => text.to_owned(),
+    };
+    header::identity_source(&text).map(TokenSource::Header)
+}
+
+fn regex(text: &str) -> Result<Regex, Refusal> {
+    let refuse = |why: &str| {
+        let message = format!("this regular expression cannot be used: {why}");
+        Refusal { message, help: None }
+    };
+    if text.is_empty() || text.len() > LONGEST_REGEX {
+        return Err(refuse("it must be of 1 to 1024 bytes"));
+    }
+    Regex::new(text, false)
+        .map_err(|why| refuse(why.lines().last().unwrap_or_default().trim_start_matches("error: ")))
+}
