@@ -40,7 +40,7 @@ fn ask(gateway: &Gateway, path: &str, token: &str) -> wire::Response {
 }
 
 /// An ID token, with these changes.
-fn id_token(issuer: &Issuer, changes: serde_json::Value) -> String {
+fn id_token(issuer: &Issuer, changes: &serde_json::Value) -> String {
     let mut claims = json!({ "token_use": "id", "aud": CLIENT, "scope": null, "client_id": null });
     let fields = claims.as_object_mut().expect("an object");
     fields.extend(changes.as_object().expect("an object").clone());
@@ -108,7 +108,7 @@ fn without_scopes_an_id_token_is_wanted_and_with_them_an_access_token() {
     let gateway = api(&issuer, &target, "", &routes);
     let access = issuer.token_with(&json!({ "scope": "orders/write x" }));
     let poor = issuer.token_with(&json!({ "scope": "orders" }));
-    let id = id_token(&issuer, json!({}));
+    let id = id_token(&issuer, &json!({}));
     for (path, token) in [
         ("/prod/id", id.clone()),
         ("/prod/id", format!("Bearer {id}")),
@@ -131,7 +131,7 @@ fn without_scopes_an_id_token_is_wanted_and_with_them_an_access_token() {
         assert_told(&ask(&gateway, path, token), 401, UNAUTHORIZED.0, UNAUTHORIZED.1);
     }
     assert_told(&wire::get(gateway.address(), "/prod/id"), 401, UNAUTHORIZED.0, UNAUTHORIZED.1);
-    let old = id_token(&issuer, json!({ "exp": 1 }));
+    let old = id_token(&issuer, &json!({ "exp": 1 }));
     let expired = r#"{"message":"The incoming token has expired"}"#;
     assert_told(&ask(&gateway, "/prod/id", &old), 401, UNAUTHORIZED.0, expired);
     assert!(target.taken().is_empty());
@@ -147,7 +147,7 @@ fn each_of_the_authorizers_pools_will_do_and_no_other() {
     // A pool that nothing uses would only be a warning.
     let gateway = Gateway::start(&text);
     for (issuer, status) in [(&first, 200), (&second, 200), (&third, 401)] {
-        assert_eq!(ask(&gateway, "/prod/id", &id_token(issuer, json!({}))).status, status);
+        assert_eq!(ask(&gateway, "/prod/id", &id_token(issuer, &json!({}))).status, status);
     }
 }
 
@@ -155,8 +155,8 @@ fn each_of_the_authorizers_pools_will_do_and_no_other() {
 fn an_audience_must_match_the_expression() {
     let (issuer, target) = (Issuer::start(), Target::start());
     let gateway = api(&issuer, &target, "", &route("GET /id", "authorizer: only"));
-    assert_eq!(ask(&gateway, "/prod/id", &id_token(&issuer, json!({}))).status, 200);
-    let other = id_token(&issuer, json!({ "aud": format!("{CLIENT}x") }));
+    assert_eq!(ask(&gateway, "/prod/id", &id_token(&issuer, &json!({}))).status, 200);
+    let other = id_token(&issuer, &json!({ "aud": format!("{CLIENT}x") }));
     assert_told(&ask(&gateway, "/prod/id", &other), 401, UNAUTHORIZED.0, UNAUTHORIZED.1);
 }
 
