@@ -6,6 +6,7 @@
 
 mod dialect;
 mod integration;
+mod mapping;
 mod table;
 
 #[cfg(test)]
@@ -13,6 +14,8 @@ mod tests;
 
 pub use self::dialect::Asker;
 pub use self::integration::Integration;
+use self::mapping::Mappings;
+pub use self::mapping::{Edits, Facts, HeaderEdit, ResponseEdits};
 use self::table::RouteTable;
 use std::borrow::Cow;
 
@@ -22,6 +25,7 @@ use crate::auth::{self, Authorizers, CompiledValidation};
 use crate::config::model::{
     self, AuthorizerKind, ClaimHeader, Demand, Flavour, GatewayResponse, GroupIndex, Name,
 };
+use crate::http::{Malformed, PathPolicy};
 
 /// Longest request body, in bytes (API Gateway's fixed quota).
 pub const MAX_BODY: u64 = 10 * 1024 * 1024;
@@ -34,6 +38,7 @@ pub struct Api {
     pub name: Name,
     /// How it finds routes and what it says.
     pub flavour: Flavour,
+    stage: Option<Name>,
     /// Taken off paths: base path, and stage where it stands there.
     prefix: Box<str>,
     gateway_responses: Vec<GatewayResponse>,
@@ -55,6 +60,8 @@ pub struct Route {
     pub scopes: Vec<String>,
     /// What becomes of its requests.
     pub integration: Integration,
+    variables: Vec<(Box<str>, integration::Part)>,
+    mappings: Option<Mappings>,
 }
 
 /// Where a request came to, for whoever answers it or writes it down.
@@ -89,11 +96,14 @@ impl Api {
                 kind: authorizer.map(|authorizer| authorizer.kind.clone()),
                 query_parameter: parameter.map(Box::from),
                 integration: Integration::compile(route, position),
+                variables: integration::variables(&route.pattern),
+                mappings: Mappings::compile(&route.integration),
             });
         }
         Self {
             name: api.name.clone(),
             flavour: api.flavour,
+            stage: api.stage.clone(),
             prefix: prefix(api).into(),
             gateway_responses: api.gateway_responses.clone(),
             table: RouteTable::compile(api),
@@ -120,6 +130,12 @@ impl Api {
         }
     }
 
+    /// Its stage's name.
+    #[must_use]
+    pub fn stage(&self) -> &str {
+        self.stage.as_deref().unwrap_or("$default")
+    }
+
     /// The position of the route that takes a request for this relative path.
     #[must_use]
     pub fn select(&self, method: &str, relative: &str) -> Option<usize> {
@@ -128,6 +144,26 @@ impl Api {
 }
 
 impl Route {
+    /// What of a relative path is in this variable, as it stands there.
+    fn variable<'a>(&'a self, name: &str, relative: &'a str) -> Option<&'a str> {
+        let (_, part) = self.variables.iter().find(|(known, _)| **known == *name)?;
+        part.of_path(relative)
+    }
+
+    /// What the route's mappings make of a request; `None` where it has none.
+    ///
+    /// # Errors
+    ///
+    /// What they make may not be sent.
+    pub fn map(
+        &self,
+        facts: &Facts<'_>,
+        path: &str,
+        policy: PathPolicy,
+    ) -> Result<Option<Edits>, Malformed> {
+        self.mappings.as_ref().map(|mappings| mappings.apply(facts, path, policy)).transpose()
+    }
+
     /// The token of a request, where this route looks for it.
     ///
     /// # Errors

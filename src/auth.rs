@@ -26,6 +26,7 @@ pub mod verify;
 
 pub use authorize::{Identity, Outcome, Patience};
 pub use authorizers::{Authorizers, PoolStatus};
+pub use headers::encode_claim;
 pub use policy::CompiledValidation;
 pub use reason::{Challenge, Reason, Refusal};
 pub use token::said_algorithm;

@@ -12,6 +12,7 @@ mod decode;
 pub mod deny_list;
 pub mod diagnostics;
 mod error_page;
+pub mod expression;
 mod field;
 mod literal;
 pub mod model;

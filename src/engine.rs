@@ -22,7 +22,7 @@ pub use self::reason::Reason;
 pub use self::sign_in::{InSession, Renewal, Renewed, conclude};
 pub use self::witness::Witness;
 use crate::answer::{self, Answer, Caller, Challenge, Refusal};
-use crate::api;
+use crate::api::{self, HeaderEdit, ResponseEdits};
 use crate::assertion::{self, oidc_data};
 use crate::auth::key_source::KeyWait;
 use crate::auth::{self, CompiledValidation, Identity, Outcome, Patience};
@@ -144,6 +144,10 @@ pub struct Plan {
 pub struct Sent {
     /// `path?query`, when it is not the canonical one.
     pub target: Option<Box<str>>,
+    /// Changes of headers, in order.
+    pub headers: Vec<HeaderEdit>,
+    /// Changes of the answer, by its status.
+    pub responses: Vec<ResponseEdits>,
     /// Longest silence of the target.
     pub timeout: Duration,
 }

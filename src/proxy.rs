@@ -8,6 +8,7 @@ mod exchange;
 mod fail_point;
 mod failure;
 mod forward;
+mod integration;
 mod lasting;
 mod record;
 mod request;

@@ -17,7 +17,7 @@ pub struct Integration {
 }
 
 /// A piece of a path that is put together.
-enum Part {
+pub(super) enum Part {
     Literal(Box<str>),
     /// This segment of the relative path.
     Segment(usize),
@@ -45,15 +45,10 @@ impl Integration {
     #[must_use]
     pub fn path(&self, relative: &str) -> String {
         let Some(parts) = &self.path else { return relative.to_owned() };
-        let rest = relative.strip_prefix('/').unwrap_or(relative);
         let mut path = String::with_capacity(relative.len() + 16);
         for part in parts {
             path.push('/');
-            path.push_str(match part {
-                Part::Literal(text) => text,
-                Part::Segment(number) => rest.split('/').nth(*number).unwrap_or_default(),
-                Part::From(number) => from(rest, *number),
-            });
+            path.push_str(part.of_path(relative).unwrap_or_default());
         }
         path
     }
@@ -67,24 +62,39 @@ impl Integration {
 
 impl Part {
     fn of(part: &Segment, route: &model::Route) -> Self {
-        let (Segment::Variable(name) | Segment::Greedy(name)) = part else {
-            let Segment::Literal(text) = part else { return Self::Literal("".into()) };
-            return Self::Literal(text.as_str().into());
-        };
-        let RoutePattern::Path { segments, .. } = &route.pattern else {
-            return Self::Literal("".into());
-        };
-        let place = segments.iter().enumerate().find_map(|(number, segment)| match segment {
-            Segment::Variable(known) if known == name => Some(Self::Segment(number)),
-            Segment::Greedy(known) if known == name => Some(Self::From(number)),
-            _ => None,
-        });
-        place.unwrap_or_else(|| Self::Literal("".into()))
+        match part {
+            Segment::Literal(text) => Self::Literal(text.as_str().into()),
+            Segment::Variable(name) | Segment::Greedy(name) => {
+                let variable = variables(&route.pattern).into_iter().find(|(n, _)| **n == **name);
+                variable.map_or_else(|| Self::Literal("".into()), |(_, part)| part)
+            }
+        }
+    }
+
+    /// What it is of a relative path.
+    pub(super) fn of_path<'a>(&'a self, relative: &'a str) -> Option<&'a str> {
+        let rest = relative.strip_prefix('/').unwrap_or(relative);
+        match self {
+            Self::Literal(text) => Some(text),
+            Self::Segment(number) => rest.split('/').nth(*number),
+            Self::From(number) => Some(from(rest, *number)),
+        }
     }
 }
 
+/// Where the variables of a route are in a relative path.
+pub(super) fn variables(pattern: &RoutePattern) -> Vec<(Box<str>, Part)> {
+    let RoutePattern::Path { segments, .. } = pattern else { return Vec::new() };
+    let variable = |(number, segment): (usize, &Segment)| match segment {
+        Segment::Literal(_) => None,
+        Segment::Variable(name) => Some((name.as_str().into(), Part::Segment(number))),
+        Segment::Greedy(name) => Some((name.as_str().into(), Part::From(number))),
+    };
+    segments.iter().enumerate().filter_map(variable).collect()
+}
+
 /// All from a segment on.
-pub(super) fn from(rest: &str, number: usize) -> &str {
+fn from(rest: &str, number: usize) -> &str {
     let mut rest = rest;
     for _ in 0..number {
         rest = rest.split_once('/').map_or("", |(_, after)| after);

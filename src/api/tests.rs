@@ -44,8 +44,13 @@ fn route(key: &str) -> Route {
             segments: segments(path),
         },
     };
-    let integration =
-        model::Integration { group: GroupIndex(0), path: None, timeout: Duration::from_secs(1) };
+    let integration = model::Integration {
+        group: GroupIndex(0),
+        path: None,
+        request_mappings: Vec::new(),
+        response_mappings: Vec::new(),
+        timeout: Duration::from_secs(1),
+    };
     Route { key: key.into(), pattern, authorizer, integration }
 }
 

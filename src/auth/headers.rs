@@ -173,6 +173,14 @@ fn write_value(raw: &str, commas: Commas, out: &mut String) -> Result<(), Omissi
     Ok(())
 }
 
+/// A claim's text as a header carries it.
+#[must_use]
+pub fn encode_claim(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    encode(text, Commas::Kept, &mut out);
+    out
+}
+
 /// Percent-encodes all but visible ASCII and single inner spaces.
 fn encode(text: &str, commas: Commas, out: &mut String) {
     let bytes = text.as_bytes();

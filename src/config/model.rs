@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::api::{
-    Api, ApiIndex, AuthorizerKind, Flavour, GatewayResponse, Integration, ResponseCase,
-    ResponseType, Route, RouteAuthorizer, RoutePattern, Segment,
+    Api, ApiIndex, AuthorizerKind, Flavour, GatewayResponse, Integration, Mapped, Mapping,
+    Operation, ResponseCase, ResponseMapping, ResponseType, Route, RouteAuthorizer, RoutePattern,
+    Segment,
 };
 use super::deny_list::Entry;
 use super::diagnostics::Span;

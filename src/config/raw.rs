@@ -313,7 +313,7 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ("Api", "stages" | "extends" | "cors" | "throttle" | "openapi" | "mutual_tls")
         | ("Authorizer", "request" | "aws_iam")
         | ("Route", "throttle" | "request_validator" | "request_models")
-        | ("Integration", "request_parameters" | "response_parameters" | "connection_type") => API,
+        | ("Integration", "connection_type") => API,
         ("JwtAuthorizer", "issuer" | "audience" | "audiences") => {
             return Some(
                 "describe the issuer under `user_pools` and name it here: `user_pool: NAME`",

@@ -63,6 +63,7 @@ pub(super) fn validate(
         source,
         findings,
         token_headers: Vec::new(),
+        filled_headers: Vec::new(),
         renamed: Vec::new(),
         header_conditions: Vec::new(),
     };
@@ -127,11 +128,15 @@ pub(super) fn validate(
 
     let mut owned_headers: Vec<String> =
         claim_headers.iter().map(|header| header.header.clone()).chain(owned).collect();
+    let mut claims = owned_headers.clone();
+    claims.sort_unstable();
     judge.own_renamed(&mut owned_headers);
+    judge.own_filled(&mut owned_headers);
     owned_headers.sort_unstable();
     owned_headers.dedup();
     judge.check_token_headers(&owned_headers);
     judge.check_condition_headers(&owned_headers);
+    judge.check_filled(&owned_headers, &claims);
     Some(Config {
         admin,
         threads,
@@ -202,6 +207,8 @@ struct Judge<'a> {
     findings: &'a mut Vec<Diagnostic>,
     /// Headers beside `Authorization` that tokens come in.
     token_headers: Vec<(String, Span)>,
+    /// Headers that mappings of APIs fill.
+    filled_headers: Vec<api::FilledHeader>,
     /// Headers that tell of client certificates under names of the file's choice.
     renamed: Vec<(String, Span)>,
     /// Headers that conditions look at.

@@ -2,7 +2,7 @@
 
 use super::{Decision, Moment, Plan, Reason, Request, Sent, Step, View};
 use crate::answer::Refusal;
-use crate::api::{Api, Asker, MAX_BODY, MAX_HEAD, Place, Route};
+use crate::api::{Api, Asker, Edits, Facts, MAX_BODY, MAX_HEAD, Place, Route};
 use crate::auth::{self, Identity, Outcome};
 use crate::config::model::ApiIndex;
 use crate::http::{Authority, Malformed, Received, Target};
@@ -71,13 +71,7 @@ impl View<'_> {
                 return Decision { error_reason, ..decision };
             }
         };
-        let client = Client {
-            headers: request.headers,
-            authority: authority.as_str(),
-            seal: &self.snapshot.seal,
-            now: moment.wall,
-        };
-        let step = self.integrate(&at, request, target, client, moment.random, identity.is_some());
+        let step = self.integrate(&at, request, (target, authority), moment, identity.as_ref());
         self.decided(place, identity, step)
     }
 
@@ -150,25 +144,58 @@ impl View<'_> {
         &self,
         at: &AtRoute<'_>,
         request: &Request<'_>,
-        target: &Target<'_>,
-        client: Client<'_>,
-        random: u32,
-        is_authorized: bool,
+        (target, authority): (&Target<'_>, &Authority<'_>),
+        moment: Moment,
+        identity: Option<&Identity>,
     ) -> (Reason, Step) {
         if request.content_length.is_some_and(|length| length > MAX_BODY) {
             return refuse(at.api, Refusal::BodyTooLarge, at.asker);
         }
         let integration = &at.route.integration;
-        match self.forward(request, &integration.forward, client, random, is_authorized) {
-            (reason, Step::Forward(plan)) => {
-                let sent = Sent { target: sent_target(at, target), timeout: integration.timeout };
-                let position = integration.position;
-                let integration = Some(Box::new(sent));
-                (reason, Step::Forward(Plan { position, integration, ..plan }))
-            }
-            (Reason::Refused(refusal), _) => refuse(at.api, refusal, at.asker),
-            other => other,
-        }
+        let client = Client {
+            headers: request.headers,
+            authority: authority.as_str(),
+            seal: &self.snapshot.seal,
+            now: moment.wall,
+        };
+        let plan = match self.forward(
+            request,
+            &integration.forward,
+            client,
+            moment.random,
+            identity.is_some(),
+        ) {
+            (reason, Step::Forward(plan)) => (reason, plan),
+            (Reason::Refused(refusal), _) => return refuse(at.api, refusal, at.asker),
+            other => return other,
+        };
+        let (reason, plan) = plan;
+        let facts = Facts {
+            api: at.api,
+            route: at.route,
+            headers: request.headers,
+            method: request.received.method,
+            path: &target.path,
+            relative: at.relative,
+            query: target.query,
+            authority: authority.as_str(),
+            client: request.client,
+            is_http2: request.is_http2,
+            id: request.id,
+            now: moment.wall,
+            token: identity.map(|identity| &*identity.token),
+        };
+        let path = integration.path(at.relative);
+        let edits = match at.route.map(&facts, &path, self.listener.path) {
+            Ok(edits) => edits,
+            Err(malformed) => return refuse(at.api, Refusal::Malformed(malformed), at.asker),
+        };
+        let Edits { headers, responses, target: mapped } = edits.unwrap_or_default();
+        let target = mapped.or_else(|| sent_target(at, &path, target));
+        let sent = Sent { target, headers, responses, timeout: integration.timeout };
+        let integration = Some(Box::new(sent));
+        let position = at.route.integration.position;
+        (reason, Step::Forward(Plan { position, integration, ..plan }))
     }
 }
 
@@ -192,15 +219,14 @@ fn select<'a>(api: &Api, method: &str, path: &'a str) -> Option<(usize, &'a str)
 }
 
 /// What the target gets, where that is not what was received. The query goes as it came.
-fn sent_target(at: &AtRoute<'_>, target: &Target<'_>) -> Option<Box<str>> {
-    let integration = &at.route.integration;
-    if integration.keeps_path() && at.relative == target.path {
+fn sent_target(at: &AtRoute<'_>, path: &str, target: &Target<'_>) -> Option<Box<str>> {
+    if at.route.integration.keeps_path() && at.relative == target.path {
         return None;
     }
-    let mut path = integration.path(at.relative);
+    let mut sent = path.to_owned();
     if let Some(query) = target.query {
-        path.push('?');
-        path.push_str(query);
+        sent.push('?');
+        sent.push_str(query);
     }
-    Some(path.into())
+    Some(sent.into())
 }

@@ -9,9 +9,9 @@ use pingora_error::{Error, ErrorType, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-use super::Gateway;
 use super::context::{Begun, Context};
 use super::spelling::spell_as_alb;
+use super::{Gateway, integration};
 use crate::answer::Refusal;
 use crate::assertion::{self, oidc_data};
 use crate::clock::UnixMillis;
@@ -130,6 +130,10 @@ impl Gateway {
             for (name, value) in &identity.headers.headers {
                 request.append_header(name, value.clone())?;
             }
+        }
+        if let (Some(api), Some(sent)) = (context.api(), integration) {
+            let scheme = begun.client.scheme.unwrap_or(listener.scheme);
+            integration::prepare_request(request, api, sent, (begun.client.address, scheme))?;
         }
         tell_of_client(request, listener, facts)?;
         keep_session_cookies(request, listener, rule)?;

@@ -14,10 +14,9 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::context::Context;
-use super::{Gateway, verdict};
+use super::{Gateway, integration, verdict};
 use crate::answer::{Answer, Caller, Style};
 use crate::clock;
-use crate::config::model::Flavour;
 use crate::connection::ConnectionFacts;
 use crate::http::limits::MAX_HEADERS;
 use crate::stickiness::is_reserved;
@@ -71,36 +70,6 @@ pub(super) async fn send(
     Ok(())
 }
 
-/// What a REST API does not pass on under its own name (API Gateway, "Amazon API Gateway important
-/// notes for REST APIs").
-const REMAPPED: [(&str, &str); 8] = [
-    ("authorization", "x-amzn-remapped-authorization"),
-    ("content-md5", "x-amzn-remapped-content-md5"),
-    ("date", "x-amzn-remapped-date"),
-    ("max-forwards", "x-amzn-remapped-max-forwards"),
-    ("server", "x-amzn-remapped-server"),
-    ("upgrade", "x-amzn-remapped-upgrade"),
-    ("user-agent", "x-amzn-remapped-user-agent"),
-    ("www-authenticate", "x-amzn-remapped-www-authenticate"),
-];
-/// What a REST API does not pass on at all.
-const DROPPED: [&str; 6] = ["expect", "host", "proxy-authenticate", "te", "trailer", "via"];
-
-fn remap(response: &mut ResponseHeader) -> Result<()> {
-    for (name, new) in REMAPPED {
-        if name == "upgrade" && response.status == 101 {
-            continue;
-        }
-        for value in response.remove_header(name).into_iter() {
-            response.append_header(new, value)?;
-        }
-    }
-    for name in DROPPED {
-        response.remove_header(name);
-    }
-    Ok(())
-}
-
 impl Gateway {
     /// Takes out of a target's answer what only we may say.
     ///
@@ -131,12 +100,8 @@ impl Gateway {
             }
         }
         if is_final && let (Some(begun), Some(api)) = (&context.begun, context.api()) {
-            if api.flavour == Flavour::Rest {
-                remap(response)?;
-            }
-            for (name, value) in api.identify(begun.id.as_str()) {
-                response.insert_header(name, value)?;
-            }
+            let sent = context.plan().and_then(|plan| plan.integration.as_deref());
+            integration::prepare_response(response, api, sent, begun.id.as_str())?;
         }
         if is_final {
             stick(response, context)?;

@@ -36,6 +36,7 @@ mod lasting;
 mod listeners;
 mod logs;
 mod lost_targets;
+mod mapping;
 mod metrics;
 mod misdirected;
 mod names;

@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::claims::jwt_validation;
 use super::{Names, seconds};
+use crate::config::expression::Expression;
 use crate::config::model::{
-    Api, AuthorizerKind, GatewayResponse, Integration, ResponseCase, Route, RouteAuthorizer,
-    Segment,
+    Api, AuthorizerKind, GatewayResponse, Integration, Mapped, Mapping, Operation, ResponseCase,
+    Route, RouteAuthorizer, Segment,
 };
 use crate::config::regex::Regex;
 
@@ -59,7 +60,11 @@ fn gateway_response(response: &GatewayResponse) -> (String, Value) {
 
 fn route(route: &Route, names: &Names<'_>) -> Value {
     let Route { key: _, pattern: _, authorizer, integration } = route;
-    let Integration { group, path, timeout } = integration;
+    let Integration { group, path, request_mappings, response_mappings, timeout } = integration;
+    let responses: Map<String, Value> = response_mappings
+        .iter()
+        .map(|response| (response.status.to_string(), mappings(&response.mappings)))
+        .collect();
     json!({
         "authorizer": authorizer.as_ref().map_or_else(
             || json!("none"),
@@ -68,9 +73,33 @@ fn route(route: &Route, names: &Names<'_>) -> Value {
         "integration": {
             "target_group": names.groups.get(group.0).map(|name| &***name),
             "path": path.as_deref().map(template),
+            "request_parameters": mappings(request_mappings),
+            "response_parameters": responses,
             "timeout": seconds(*timeout),
         },
     })
+}
+
+fn mappings(mappings: &[Mapping]) -> Value {
+    let entries: Map<String, Value> = mappings
+        .iter()
+        .map(|mapping| {
+            let operation = match mapping.operation {
+                Operation::Append(_) => "append",
+                Operation::Overwrite(_) => "overwrite",
+                Operation::Remove => "remove",
+            };
+            let (place, value) = match &mapping.place {
+                Mapped::Header(name) => (format!("header.{name}"), None),
+                Mapped::Parameter(name) => (format!("querystring.{name}"), None),
+                Mapped::Path => ("path".to_owned(), None),
+                Mapped::StatusCode(code) => ("statuscode".to_owned(), Some(code.to_string())),
+            };
+            let value = value.or_else(|| mapping.operation.value().map(Expression::to_string));
+            (format!("{operation}:{place}"), json!(value.unwrap_or_default()))
+        })
+        .collect();
+    Value::Object(entries)
 }
 
 fn authorizer(authorizer: &RouteAuthorizer, names: &Names<'_>) -> Value {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{GroupIndex, JwtValidation, Name};
 use crate::config::diagnostics::Span;
+use crate::config::expression::Expression;
 use crate::config::regex::Regex;
 
 /// Position in [`Config::apis`](super::Config::apis).
@@ -222,6 +223,59 @@ pub enum Segment {
     Greedy(String),
 }
 
+/// A change of what is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// What is changed.
+    pub place: Mapped,
+    /// How.
+    pub operation: Operation,
+}
+
+/// What a mapping changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mapped {
+    /// A header, in lower case.
+    Header(String),
+    /// A parameter of the query.
+    Parameter(String),
+    /// The path.
+    Path,
+    /// The status of an answer, and what it becomes.
+    StatusCode(u16),
+}
+
+/// How a mapping changes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Adds this value to those that are there.
+    Append(Expression),
+    /// Replaces all values by this one.
+    Overwrite(Expression),
+    /// Takes all values away.
+    Remove,
+}
+
+impl Operation {
+    /// Its value.
+    #[must_use]
+    pub const fn value(&self) -> Option<&Expression> {
+        match self {
+            Self::Append(value) | Self::Overwrite(value) => Some(value),
+            Self::Remove => None,
+        }
+    }
+}
+
+/// Changes of answers with a status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseMapping {
+    /// The target's status.
+    pub status: u16,
+    /// In file order.
+    pub mappings: Vec<Mapping>,
+}
+
 /// `integration:`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Integration {
@@ -229,6 +283,10 @@ pub struct Integration {
     pub group: GroupIndex,
     /// The path that the target gets; the request's, less `base_path`, when absent.
     pub path: Option<Vec<Segment>>,
+    /// What is changed in requests, in file order.
+    pub request_mappings: Vec<Mapping>,
+    /// What is changed in answers, by status.
+    pub response_mappings: Vec<ResponseMapping>,
     /// Longest silence of a target that owes us bytes. Default 30 s for HTTP APIs, 29 s for REST APIs.
     pub timeout: Duration,
 }

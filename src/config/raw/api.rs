@@ -145,6 +145,14 @@ pub(in crate::config) struct Integration {
     /// Default: the request's path without `base_path`.
     #[schemars(example = &"/v1/orders/{id}")]
     pub(in crate::config) path: Field<String>,
+    /// What is changed before the target sees it: `append`, `overwrite` or `remove`, then
+    /// `:header.NAME`, `:querystring.NAME` or `:path`. Values are text, `$request.header.NAME`,
+    /// `$request.querystring.NAME`, `$request.path`, `$request.path.VARIABLE`, `$context.VARIABLE`,
+    /// `$context.authorizer.claims.NAME` or `$stageVariables.NAME`; several in `${}`.
+    pub(in crate::config) request_parameters: Field<Table<String>>,
+    /// What is changed before the client sees it, by the target's status: `append`, `overwrite` or
+    /// `remove`, then `:header.NAME`; or `overwrite:statuscode`. Values also `$response.header.NAME`.
+    pub(in crate::config) response_parameters: Field<Table<Table<String>>>,
     /// Longest silence of a target that owes us bytes: `50ms` to `30s` for HTTP APIs
     /// (default `30s`), to `5m` for REST APIs (default `29s`).
     pub(in crate::config) timeout: Field<DurationText>,

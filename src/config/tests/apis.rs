@@ -164,6 +164,87 @@ fn mistakes_of_apis() {
         ("timeout: 5s", "timeout: 31s", "out-of-range"),
         ("timeout: 5s", "timeout: 49ms", "out-of-range"),
         ("orders, path", "order, path", "unknown-target-group"),
+        (", path: '/v1/{id}'", ", request_parameters: { 'overwrite:path': a }", "invalid-mapping"),
+        (
+            ", path: '/v1/{id}'",
+            ", request_parameters: { 'overwrite:path': /a/../b }",
+            "invalid-mapping",
+        ),
+        (
+            ", path: '/v1/{id}'",
+            ", request_parameters: { 'overwrite:path': /a%2fb }",
+            "invalid-mapping",
+        ),
+        ("timeout: 5s", "request_parameters: { 'header.x': a }", "invalid-mapping"),
+        ("timeout: 5s", "request_parameters: { 'put:header.x': a }", "invalid-mapping"),
+        ("timeout: 5s", "request_parameters: { 'overwrite:header.': a }", "invalid-mapping"),
+        ("timeout: 5s", "request_parameters: { 'overwrite:body': a }", "invalid-mapping"),
+        ("timeout: 5s", "request_parameters: { 'append:path': a }", "invalid-mapping"),
+        ("timeout: 5s", "request_parameters: { 'overwrite:path': /a }", "contradiction"),
+        ("timeout: 5s", "request_parameters: { 'overwrite:statuscode': 200 }", "invalid-mapping"),
+        (
+            "timeout: 5s",
+            "request_parameters: { 'overwrite:header.Authorization': a }",
+            "invalid-mapping",
+        ),
+        ("timeout: 5s", "request_parameters: { 'append:header.x-amz-a': a }", "invalid-mapping"),
+        ("timeout: 5s", "request_parameters: { 'append:header.via': a }", "invalid-mapping"),
+        (
+            "timeout: 5s",
+            "request_parameters: { 'append:header.a': $request.body.a }",
+            "invalid-mapping",
+        ),
+        (
+            "timeout: 5s",
+            "request_parameters: { 'append:header.a': $request.path.x }",
+            "invalid-mapping",
+        ),
+        (
+            "timeout: 5s",
+            "request_parameters: { 'append:header.a': $context.nothing }",
+            "invalid-mapping",
+        ),
+        (
+            "timeout: 5s",
+            "request_parameters: { 'append:header.a': $stageVariables.b }",
+            "invalid-mapping",
+        ),
+        (
+            "timeout: 5s",
+            "request_parameters: { 'append:header.a': $response.header.b }",
+            "invalid-mapping",
+        ),
+        (
+            "timeout: 5s",
+            "request_parameters: { 'append:header.a': $context.authorizer.claims.sub }",
+            "contradiction",
+        ),
+        (
+            "timeout: 5s",
+            "request_parameters: { 'overwrite:header.x-auth-subject': $context.authorizer.claims.a }",
+            "contradiction",
+        ),
+        (
+            "{ authorizer: none, integration: { target_group: orders } }",
+            "{ authorizer: none, integration: { target_group: orders, request_parameters: { 'overwrite:header.a': $context.authorizer.claims.sub } } }",
+            "invalid-mapping",
+        ),
+        ("timeout: 5s", "response_parameters: { '99': {} }", "invalid-status"),
+        (
+            "timeout: 5s",
+            "response_parameters: { '200': { 'overwrite:statuscode': 204 } }",
+            "invalid-mapping",
+        ),
+        (
+            "timeout: 5s",
+            "response_parameters: { '200': { 'append:header.a': $request.header.b } }",
+            "invalid-mapping",
+        ),
+        (
+            "timeout: 5s",
+            "response_parameters: { '200': { 'overwrite:path': /a } }",
+            "invalid-mapping",
+        ),
         ("{ integration: { target_group: orders } }", "{}", "missing-key"),
     ] {
         let text = GOOD.replacen(right, wrong, 1);
@@ -192,4 +273,28 @@ fn a_rest_of_a_path_stands_last_in_an_integration() {
     good(&text);
     let findings = bad(&text.replace("/a/{proxy}", "/{proxy}/a")).findings;
     assert_eq!(findings[0].code, "invalid-integration-path");
+}
+
+#[test]
+fn headers_that_carry_what_an_authorizer_proved_are_owned() {
+    let filled =
+        |value: &str| GOOD.replace("timeout: 5s", &format!("request_parameters: {{ {value} }}"));
+    let config = good(&filled("'overwrite:header.X-User': $context.authorizer.claims.sub")).config;
+    assert!(config.owned_headers.contains(&"x-user".to_owned()));
+    let plain = good(&filled("'append:header.x-user': $request.header.x-other")).config;
+    assert!(!plain.owned_headers.contains(&"x-user".to_owned()));
+    // Another route may not put into it what a client says; the file's own words are as good.
+    let other = |value: &str| {
+        filled("'overwrite:header.x-user': $context.authorizer.claims.sub").replace(
+            "{ authorizer: none, integration: { target_group: orders } }",
+            &format!(
+                "{{ authorizer: none, integration: {{ target_group: orders, \
+                 request_parameters: {{ 'overwrite:header.x-user': {value} }} }} }}"
+            ),
+        )
+    };
+    good(&other("nobody"));
+    for value in ["$request.header.a", "$request.path.proxy", "$context.identity.userAgent"] {
+        assert_eq!(bad(&other(value)).findings[0].code, "contradiction", "{value}");
+    }
 }

@@ -2,18 +2,21 @@
 
 mod authorizer;
 mod gateway_response;
+mod mapping;
 mod route_key;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use self::authorizer::{Authorizers, Door};
+pub(super) use self::mapping::FilledHeader;
+use self::mapping::Surroundings;
 use self::route_key::{base_path, route_key, shape, template};
 use super::pattern::Refusal;
 use super::{Judge, Scene, seconds};
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::{Field, Spanned, Table};
-use crate::config::model::{Api, Flavour, Integration, Name, Route, RoutePattern};
+use crate::config::model::{Api, Flavour, Integration, Mapped, Name, Route, RoutePattern};
 use crate::config::raw;
 
 /// Most routes of an API; AWS's quota is 300.
@@ -26,6 +29,14 @@ const MOST_VARIABLES: usize = 100;
 const LONGEST_VARIABLE: usize = 2048;
 /// The stage of a REST API that names none: it must have one.
 const REST_STAGE: &str = "prod";
+
+/// What routes of one API refer to.
+struct House {
+    flavour: Flavour,
+    is_strict: bool,
+    authorizers: Authorizers,
+    stage_variables: Vec<(String, String)>,
+}
 
 impl Judge<'_> {
     /// One entry for each name; `None` where it is wrong.
@@ -62,7 +73,13 @@ impl Judge<'_> {
         let gateway_responses = self.gateway_responses(&raw.gateway_responses);
         let authorizers = self.authorizers(raw, flavour, scene);
         let table = self.demand(&raw.routes, name.span, "routes")?;
-        let routes = self.routes(table, flavour.unwrap_or(Flavour::Http), &authorizers, scene);
+        let house = House {
+            flavour: flavour.unwrap_or(Flavour::Http),
+            is_strict: !matches!(raw.compatibility.value(), Some(raw::Compatibility::Aws)),
+            authorizers,
+            stage_variables: stage_variables.clone(),
+        };
+        let routes = self.routes(table, &house, scene);
         Some(Api {
             name: name.value.as_str().into(),
             flavour: flavour?,
@@ -71,7 +88,7 @@ impl Judge<'_> {
             stage_variables,
             gateway_responses,
             base_path: base_path?,
-            is_strict: !matches!(raw.compatibility.value(), Some(raw::Compatibility::Aws)),
+            is_strict: house.is_strict,
             routes: routes?,
             span: name.span,
         })
@@ -122,8 +139,7 @@ impl Judge<'_> {
     fn routes(
         &mut self,
         table: &Spanned<Table<raw::Route>>,
-        flavour: Flavour,
-        authorizers: &Authorizers,
+        house: &House,
         scene: &mut Scene<'_>,
     ) -> Option<Vec<Route>> {
         if table.value.entries.is_empty() {
@@ -140,7 +156,7 @@ impl Judge<'_> {
         let mut is_whole = true;
         for (key, raw) in &table.value.entries {
             let pattern =
-                self.accept("invalid-route-key", key.span, route_key(&key.value, flavour));
+                self.accept("invalid-route-key", key.span, route_key(&key.value, house.flavour));
             if let Some(pattern) = &pattern
                 && let Some(first) = seen.insert(shape(pattern), key.span)
             {
@@ -151,9 +167,7 @@ impl Judge<'_> {
                 );
             }
             let route = match (pattern, raw) {
-                (Some(pattern), Some(raw)) => {
-                    self.route(key, (flavour, pattern), raw, authorizers, scene)
-                }
+                (Some(pattern), Some(raw)) => self.route(key, pattern, raw, house, scene),
                 _ => None,
             };
             is_whole &= route.is_some();
@@ -165,12 +179,12 @@ impl Judge<'_> {
     fn route(
         &mut self,
         key: &Spanned<String>,
-        (flavour, pattern): (Flavour, RoutePattern),
+        pattern: RoutePattern,
         raw: &raw::Route,
-        authorizers: &Authorizers,
+        house: &House,
         scene: &mut Scene<'_>,
     ) -> Option<Route> {
-        let door = self.door(key, raw, authorizers);
+        let door = self.door(key, raw, &house.authorizers);
         let scopes = self.route_scopes(raw);
         if let (Some(Door::Open), Some(place)) = (&door, raw.scopes.key()) {
             let message = "`scopes` without an authorizer: nobody would look at them";
@@ -179,10 +193,18 @@ impl Judge<'_> {
                     .help("name an authorizer of the API"),
             );
         }
-        let integration = self.integration(key, (flavour, &pattern), raw, scene);
+        let around = Surroundings {
+            flavour: house.flavour,
+            is_strict: house.is_strict,
+            // Where that is not known it is told already.
+            has_authorizer: !matches!(door, Some(Door::Open)),
+            pattern: &pattern,
+            stage_variables: &house.stage_variables,
+        };
+        let integration = self.integration(key, around, raw, scene);
         let authorizer = match door? {
             Door::Open => None,
-            Door::Closed(closed) => Some(authorizers.judge(*closed, scopes)),
+            Door::Closed(closed) => Some(house.authorizers.judge(*closed, scopes)),
         };
         let key = key.value.as_str().into();
         Some(Route { key, pattern, authorizer, integration: integration? })
@@ -211,7 +233,7 @@ impl Judge<'_> {
     fn integration(
         &mut self,
         key: &Spanned<String>,
-        (flavour, pattern): (Flavour, &RoutePattern),
+        around: Surroundings<'_>,
         raw: &raw::Route,
         scene: &mut Scene<'_>,
     ) -> Option<Integration> {
@@ -223,17 +245,24 @@ impl Judge<'_> {
             None if raw.path.is_absent() => None,
             None => return None,
             Some(text) => {
-                let template = template(&text.value, pattern);
+                let template = template(&text.value, around.pattern);
                 Some(self.accept("invalid-integration-path", text.span, template)?)
             }
         };
         const SHORTEST: Duration = Duration::from_millis(50);
-        let (default, longest) = match flavour {
+        let request_mappings = self.request_mappings(&raw.request_parameters, around);
+        let response_mappings = self.response_mappings(&raw.response_parameters, around);
+        let maps_path = request_mappings.iter().any(|mapping| mapping.place == Mapped::Path);
+        if let Some(key) = raw.path.key().filter(|_| maps_path) {
+            let message = "`path` and `overwrite:path` both say which path the target gets";
+            self.report(Diagnostic::error("contradiction", key, message).help("keep one"));
+        }
+        let (default, longest) = match around.flavour {
             Flavour::Http => (seconds(30), seconds(30)),
             Flavour::Rest => (seconds(29), seconds(300)),
         };
         let timeout = self.duration(&raw.timeout, default, SHORTEST..=longest);
-        Some(Integration { group: group?, path, timeout })
+        Some(Integration { group: group?, path, request_mappings, response_mappings, timeout })
     }
 }
 
