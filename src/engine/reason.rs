@@ -72,6 +72,12 @@ impl Reason {
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
             Self::SignIn(Outcome::SignedOut | Outcome::ForeignSignOut) => "sign_out",
+            Self::SignIn(
+                Outcome::LoggedOut
+                | Outcome::LogoutRefused
+                | Outcome::LogoutUnavailable
+                | Outcome::LogoutFailed,
+            ) => "",
             Self::SignIn(_) => "authenticate",
             Self::IdentityKeys | Self::Auth(_) | Self::Refused(_) | Self::ClientClosed => "",
         }
