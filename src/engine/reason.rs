@@ -77,9 +77,12 @@ impl Reason {
                 | Outcome::LogoutRefused
                 | Outcome::LogoutUnavailable
                 | Outcome::LogoutFailed,
-            ) => "",
+            )
+            | Self::IdentityKeys
+            | Self::Auth(_)
+            | Self::Refused(_)
+            | Self::ClientClosed => "",
             Self::SignIn(_) => "authenticate",
-            Self::IdentityKeys | Self::Auth(_) | Self::Refused(_) | Self::ClientClosed => "",
         }
     }
 }

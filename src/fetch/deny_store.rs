@@ -1,7 +1,7 @@
 //! What was posted to the deny list, kept in the state directory over a restart.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -81,13 +81,14 @@ impl DenyStore {
             }
             let temporary = path.with_extension("new");
             let mut options = OpenOptions::new();
-            let mut file =
+            let file =
                 options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            let mut file = BufWriter::new(file);
             for entry in entries() {
                 serde_json::to_writer(&mut file, &entry)?;
                 file.write_all(b"\n")?;
             }
-            file.sync_all()?;
+            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
             fs::rename(&temporary, path)
         };
         write().map_err(|source| DenyStoreError::Io { path: path.clone(), source })

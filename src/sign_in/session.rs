@@ -155,7 +155,7 @@ impl Session {
         };
         let is_known = proved.id_token.is_some() || proved.access_token.is_some();
         let more = if is_known {
-            more(&user_info, proved, &provider.client_id, self.id_at_issuer())?
+            more(&user_info, proved, &provider.client_id, self.id_at_issuer().as_deref())?
         } else {
             self.more.clone()
         };
@@ -251,14 +251,14 @@ fn more(
     user_info: &RawValue,
     proved: Proved<'_>,
     client_id: &str,
-    id_at_issuer: Option<Box<str>>,
+    id_at_issuer: Option<&str>,
 ) -> Result<Box<RawValue>, Failure> {
     let known = Claims::parse(user_info.get().to_owned()).ok_or(Failure::UserInfoInvalid)?;
     let client = serde_json::to_string(client_id).map_err(|_| Failure::Unhandled)?;
     let mut found: Vec<(&str, &str)> = Vec::new();
     let of_id = proved.id_token.into_iter().flat_map(|token| members(token.claims()));
     let of_access = proved.access_token.into_iter().flat_map(|token| members(token.claims()));
-    let kept = id_at_issuer.as_deref().map(|id| ("sid", id));
+    let kept = id_at_issuer.map(|id| ("sid", id));
     let own = [("client_id", client.as_str())].into_iter().chain(kept);
     for (name, value) in of_id.chain(of_access).chain(own) {
         if known.raw(name).is_none() && !found.iter().any(|(other, _)| *other == name) {

@@ -321,3 +321,69 @@ fn a_pool_that_did_not_opt_in_leaves_the_path_to_the_rules() {
     assert_eq!(post(&scene, &token(&scene, &json!({}))).status, 404);
     assert_eq!(browser.visit("/app/").status, 200);
 }
+
+#[test]
+fn the_body_may_come_in_pieces_in_chunks_and_after_it_was_asked_for_but_not_without_end() {
+    let scene = scene();
+    let address = scene.gateway.address();
+    let open = |fields: &str| {
+        let mut connection = Connection::open(address);
+        connection.send(format!(
+            "POST {PATH} HTTP/1.1\r\nHost: {address}\r\nContent-Type: {FORM}\r\n{fields}\r\n\r\n"
+        ));
+        connection
+    };
+    let body = |jti: &str| format!("logout_token={}", token(&scene, &json!({ "jti": jti })));
+    let first = body("1");
+    let mut connection = open(&format!("Expect: 100-continue\r\nContent-Length: {}", first.len()));
+    assert_eq!(connection.read_head().status, 100);
+    let (head, tail) = first.split_at(100);
+    connection.send(head);
+    connection.send(tail);
+    assert_eq!(connection.read().status, 200);
+    let second = body("2");
+    let mut connection = open("Transfer-Encoding: chunked");
+    connection.send(format!("{:x}\r\n{second}\r\n0\r\n\r\n", second.len()));
+    assert_eq!(connection.read().status, 200);
+    // The connection is good for more.
+    connection.send(format!("GET /open/ HTTP/1.1\r\nHost: {address}\r\n\r\n"));
+    assert_eq!(connection.read().status, 200);
+    let mut connection = open("Transfer-Encoding: chunked");
+    let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+    for _ in 0..9 {
+        connection.try_send(&chunk);
+    }
+    assert_eq!(connection.read().status, 400);
+    // A body that is cut off ends nothing.
+    let third = body("3");
+    let mut connection = open(&format!("Content-Length: {}", third.len()));
+    connection.send(&third[..third.len() - 1]);
+    connection.finish_sending();
+    connection.read_to_end();
+    assert_eq!(send(&scene.gateway, FORM, &third).status, 200);
+}
+
+#[test]
+fn a_reload_keeps_who_was_signed_out_and_which_tokens_were_used() {
+    let scene = scene();
+    let (mut first, mut second) = (signed_in(&scene, "s-1"), signed_in(&scene, "s-2"));
+    let once = token(&scene, &json!({}));
+    assert_eq!(post(&scene, &once).status, 200);
+    let yaml = |settings: &str| oidc(&scene.issuer, &scene.provider, &scene.target, settings, "");
+    let reload = |settings: &str, generation: f64| {
+        scene.gateway.write(&yaml(settings));
+        scene.gateway.signal("HUP");
+        crate::support::eventually("the new file is in force", || {
+            let now = scene.gateway.metric("portcullis_config_generation")?;
+            (now >= generation).then_some(())
+        });
+    };
+    reload("back_channel_logout: true\n    clock_skew: 1s", 2.0);
+    assert_eq!(post(&scene, &once).status, 400);
+    assert_eq!((first.visit("/app/").status, second.visit("/app/").status), (302, 200));
+    assert_eq!(counted(&scene, "signed_out"), Some(1.0));
+    reload("back_channel_logout: false", 3.0);
+    let other = json!({ "sid": "s-2", "jti": "2" });
+    assert_eq!(post(&scene, &token(&scene, &other)).status, 404);
+    assert_eq!((first.visit("/app/").status, second.visit("/app/").status), (302, 200));
+}
