@@ -125,6 +125,13 @@ impl Answer {
         Self::new(200, content_type, pem).with(CACHE_CONTROL, keep)
     }
 
+    /// A JSON text for a machine, which nothing keeps.
+    #[must_use]
+    pub fn json(status: u16, text: &'static str) -> Self {
+        let content_type = HeaderValue::from_static("application/json");
+        Self::new(status, content_type, Bytes::from_static(text.as_bytes())).uncached()
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {

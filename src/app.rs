@@ -4,7 +4,6 @@
 //! snapshots in force, runs what must run beside requests, and ends the process in order.
 
 mod background;
-mod deny_store;
 mod expiry;
 mod named_files;
 mod reload;

@@ -18,6 +18,7 @@ pub mod id_token;
 mod json;
 pub mod jwks;
 pub mod key_source;
+pub mod logout_token;
 pub mod policy;
 pub mod pool;
 pub mod reason;

@@ -13,13 +13,14 @@ mod tests;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::http::header::{CONTENT_TYPE, HOST};
 use ::http::{HeaderMap, HeaderValue};
 
 pub use self::reason::Reason;
-pub use self::sign_in::{InSession, Renewal, Renewed, conclude};
+pub use self::sign_in::{InSession, Renewal, Renewed, conclude, conclude_logout};
 pub use self::witness::Witness;
 use crate::answer::{self, Answer, Caller, Challenge, Refusal};
 use crate::api::{self, HeaderEdit, ResponseEdits};
@@ -33,6 +34,7 @@ use crate::http::{Authority, Received, Target, limits, tidy};
 use crate::routing::{Particulars, Selection, choose_group, redirect};
 use crate::sign_in::Callback;
 use crate::sign_in::exchange::Ask;
+use crate::sign_in::logout::LogoutRealm;
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
 use crate::stickiness::{Client, Sticky};
 use crate::tls::Presented;
@@ -124,6 +126,8 @@ pub enum Step {
     Redeem(Box<Callback>),
     /// Renew the session, and ask again with what came of it in [`Request::renewed`].
     Renew(Box<Renewal>),
+    /// Read the logout token, have it dealt with by one of these, and ask [`conclude_logout`].
+    Logout(Arc<[Arc<LogoutRealm>]>),
 }
 
 /// How a request is forwarded.
@@ -158,7 +162,11 @@ impl Decision {
     pub const fn plan(&self) -> Option<&Plan> {
         match &self.step {
             Step::Forward(plan) => Some(plan),
-            Step::Answer { .. } | Step::Wait(_) | Step::Redeem(_) | Step::Renew(_) => None,
+            Step::Answer { .. }
+            | Step::Wait(_)
+            | Step::Redeem(_)
+            | Step::Renew(_)
+            | Step::Logout(_) => None,
         }
     }
 
@@ -224,6 +232,9 @@ pub fn decide_before(
     }
     let place = (&target, &authority);
     if let Some(decision) = sign_in::callback(snapshot, listener, request, place, moment, caller) {
+        return decision;
+    }
+    if let Some(decision) = sign_in::logout(listener, request, &target, caller) {
         return decision;
     }
     let particulars = Particulars {

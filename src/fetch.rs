@@ -1,17 +1,21 @@
 //! The HTTP clients toward identity providers: the loop that keeps their keys fresh, and the desk
-//! where sign-ins are dealt with.
+//! where sign-ins and sign-outs are dealt with.
 //!
 //! `auth` decides when a key set is due and what an answer is worth; here it is only carried out.
 //! Nothing named in a token is ever fetched: addresses come from the configuration alone.
 
 mod client;
+mod deny_store;
 mod keeper;
+mod logout;
 mod provider;
 mod sign_in;
 mod store;
 
 pub use client::{ClientError, HttpClient, Limits};
+pub use deny_store::{DenyStore, DenyStoreError};
 pub use keeper::KeyKeeper;
+pub use logout::LogoutDesk;
 pub use sign_in::SignInDesk;
 pub use store::{KeyStore, StoreError};
 

@@ -10,6 +10,7 @@ mod failure;
 mod forward;
 mod integration;
 mod lasting;
+mod logout;
 mod record;
 mod request;
 mod respond;
@@ -31,7 +32,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 pub use self::context::Context;
 use self::fail_point::Place;
-use crate::fetch::{KeyKeeper, SignInDesk};
+use crate::fetch::{KeyKeeper, LogoutDesk, SignInDesk};
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::denials::Denials;
@@ -46,6 +47,8 @@ pub struct Gateway {
     pub keys: Arc<KeyKeeper>,
     /// Who redeems codes and renews sessions.
     pub sign_in: Arc<SignInDesk>,
+    /// Who takes the word of issuers that somebody signed out there.
+    pub logouts: LogoutDesk,
     /// Where lines go.
     pub access_log: Arc<ArcSwap<AccessLog>>,
     /// The last refusals.

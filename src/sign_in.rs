@@ -13,6 +13,7 @@ mod cache;
 pub mod callback;
 mod cookie;
 pub mod exchange;
+pub mod logout;
 pub mod navigation;
 pub mod outcome;
 pub mod session;

@@ -21,6 +21,7 @@ use crate::http::{Malformed, OwnedHeaders, PathPolicy, Scheme, TrustedProxies};
 use crate::routing::RuleTable;
 use crate::session::Seal;
 use crate::session::keys::Key;
+use crate::sign_in::logout::LogoutRealm;
 use crate::sign_in::sign_out::SignOutAction;
 use crate::sign_in::{SessionCache, SignIn};
 use crate::stickiness::Stickiness;
@@ -97,6 +98,8 @@ pub struct Listener {
     pub forwarded_proto: HeaderValue,
     /// The same for the port.
     pub forwarded_port: HeaderValue,
+    /// User pools whose issuers may end sessions here; empty where none may.
+    pub logouts: Arc<[Arc<LogoutRealm>]>,
     /// What it does to every answer.
     pub style: Style,
 }
@@ -212,7 +215,7 @@ impl Listener {
         metrics: &Metrics,
     ) -> Self {
         let scheme = if listener.tls.is_some() { Scheme::Https } else { Scheme::Http };
-        let rules = listener
+        let rules: Vec<Rule> = listener
             .rules
             .iter()
             .chain(std::iter::once(&listener.default_rule))
@@ -226,7 +229,6 @@ impl Listener {
             path: listener.path,
             max_request_body: listener.max_request_body,
             table: RuleTable::compile(&listener.rules),
-            rules,
             metrics: metrics.listener(&listener.name, &CAUSES),
             verifies_clients: listener
                 .tls
@@ -241,9 +243,15 @@ impl Listener {
             session_cookies: session_cookies(listener),
             forwarded_proto: forwarded_proto(scheme),
             forwarded_port: forwarded_port(listener.address.port()),
+            logouts: LogoutRealm::compile(signing_in(&rules), config, metrics),
+            rules,
             style: Style::compile(&listener.response_headers, &listener.error_pages),
         }
     }
+}
+
+fn signing_in(rules: &[Rule]) -> impl Iterator<Item = &SignIn> {
+    rules.iter().filter_map(|rule| rule.sign_in.as_deref())
 }
 
 /// The file was checked: these are names.

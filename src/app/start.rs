@@ -16,14 +16,16 @@ use pingora_proxy::HttpProxy;
 use thiserror::Error;
 
 use super::background::Background;
-use super::deny_store::{DenyStore, DenyStoreError};
 use super::reload::Reloader;
 use super::session_key::{self, SessionKeyError};
 use super::stop::StopSignal;
 use crate::config::Loaded;
 use crate::config::model::{self, Config, LogDestination};
 use crate::connection::{self, BindError, ListenerService, ListenerSettings, MemoryLimit, Shares};
-use crate::fetch::{ClientError, HttpClient, KeyKeeper, KeyStore, Limits, SignInDesk, StoreError};
+use crate::fetch::{
+    ClientError, DenyStore, DenyStoreError, HttpClient, KeyKeeper, KeyStore, Limits, LogoutDesk,
+    SignInDesk, StoreError,
+};
 use crate::proxy;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::{AccessLog, Destination, Settings};
@@ -107,7 +109,7 @@ pub struct Gateway {
     /// One line for each attempt to connect.
     pub connection_log: Arc<ArcSwap<ConnectionLog>>,
     /// Where the deny list is kept.
-    pub deny_store: DenyStore,
+    pub deny_store: Arc<DenyStore>,
     /// The last refusals.
     pub denials: Arc<Denials>,
     /// Whether first key sets are in, or were waited for long enough.
@@ -141,6 +143,7 @@ pub fn run(
         snapshot: Arc::clone(&gateway.snapshot),
         keys: Arc::clone(&gateway.keys),
         sign_in: SignInDesk::new(Arc::clone(&gateway.keys))?,
+        logouts: LogoutDesk::new(Arc::clone(&gateway.keys), Arc::clone(&gateway.deny_store)),
         access_log: Arc::clone(&gateway.access_log),
         denials: Arc::clone(&gateway.denials),
         metrics: Arc::clone(&gateway.metrics),
@@ -254,7 +257,7 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
         access_log: Arc::new(ArcSwap::from_pointee(access_log)),
         health_check_log: Arc::new(ArcSwap::from_pointee(health_check_log)),
         connection_log: Arc::new(ArcSwap::from_pointee(connection_log)),
-        deny_store,
+        deny_store: Arc::new(deny_store),
         denials: Arc::new(Denials::new()),
         has_started: AtomicBool::new(false),
         is_stopping: AtomicBool::new(false),

@@ -12,11 +12,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::authorize::{Identity, Patience, find_key, read};
 use super::headers::ClaimHeaderSet;
+use super::jwks::Key;
 use super::key_source::{KeyWait, NoWait};
 use super::policy::{Accepted, in_time};
 use super::pool::{Issuer, Pool};
 use super::reason::Reason;
-use super::token::HeaderBuffer;
+use super::token::{Header, HeaderBuffer};
 use super::verify::{self, Use, VerifiedToken};
 use crate::clock::UnixMillis;
 use crate::config::model::{Algorithm, Profile};
@@ -145,29 +146,36 @@ fn prove(pool: &Arc<Pool>, token: &str, moment: Moment) -> Result<VerifiedToken,
         return Err(Reason::TypeWrong.into());
     }
     let accepted = Accepted { issuer: Arc::clone(issuer), pool: Arc::clone(pool) };
-    let source = accepted.issuer.source();
-    let current = source.current();
-    let key = match find_key(current.as_ref(), &header, &accepted, moment.mono) {
-        Ok(key) => Arc::clone(key),
-        Err(reason) => {
-            drop(current);
-            return Err(match (reason, moment.patience) {
-                (Reason::KeyUnknown, Patience::MayWait) => match source.wait(moment.mono) {
-                    Ok(wait) => Unproved::NeedsKey(wait),
-                    Err(NoWait::Cooldown) => Reason::KeyUnknownCooldown.into(),
-                    Err(NoWait::Busy) => Reason::KeyUnknownBusy.into(),
-                },
-                (reason, _) => reason.into(),
-            });
-        }
-    };
+    let key = key(&accepted, &header, moment)?;
     let verified = verify::verify(&parts, &header, payload, profile, issuer, &key)?;
     in_time(&verified, pool, moment.wall)?;
     Ok(verified)
 }
 
+/// The key that a token names, or that it is to be waited for.
+pub(super) fn key(
+    accepted: &Accepted,
+    header: &Header<'_>,
+    moment: Moment,
+) -> Result<Arc<Key>, Unproved> {
+    let source = accepted.issuer.source();
+    let current = source.current();
+    let reason = match find_key(current.as_ref(), header, accepted, moment.mono) {
+        Ok(key) => return Ok(Arc::clone(key)),
+        Err(reason) => reason,
+    };
+    Err(match (reason, moment.patience) {
+        (Reason::KeyUnknown, Patience::MayWait) => match source.wait(moment.mono) {
+            Ok(wait) => Unproved::NeedsKey(wait),
+            Err(NoWait::Cooldown) => Reason::KeyUnknownCooldown.into(),
+            Err(NoWait::Busy) => Reason::KeyUnknownBusy.into(),
+        },
+        (reason, _) => reason.into(),
+    })
+}
+
 /// The pool's issuer of exactly this name.
-fn issuer<'p>(pool: &'p Pool, name: &str) -> Option<&'p Arc<Issuer>> {
+pub(super) fn issuer<'p>(pool: &'p Pool, name: &str) -> Option<&'p Arc<Issuer>> {
     pool.issuers.iter().find(|issuer| **issuer.name() == *name)
 }
 

@@ -23,7 +23,7 @@ use crate::config::model::{
 };
 
 /// How far `iat` may lie ahead, whatever the skew.
-const MAX_ISSUED_AHEAD: Duration = Duration::from_secs(60);
+pub(super) const MAX_ISSUED_AHEAD: Duration = Duration::from_secs(60);
 /// Cognito's longest access or ID token.
 const COGNITO_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 

@@ -111,6 +111,8 @@ pub(super) enum TokenType {
     Plain,
     /// `at+jwt` of RFC 9068.
     AccessToken,
+    /// `logout+jwt` of Back-Channel Logout 1.0: never somebody's token.
+    Logout,
     /// Something else.
     Other,
 }
@@ -173,6 +175,10 @@ fn token_type_of(typ: Cow<'_, str>) -> TokenType {
         TokenType::Plain
     } else if typ.eq_ignore_ascii_case("at+jwt") || typ.eq_ignore_ascii_case("application/at+jwt") {
         TokenType::AccessToken
+    } else if typ.eq_ignore_ascii_case("logout+jwt")
+        || typ.eq_ignore_ascii_case("application/logout+jwt")
+    {
+        TokenType::Logout
     } else {
         TokenType::Other
     }
@@ -294,6 +300,7 @@ mod tests {
             ("\"jwt\"", TokenType::Plain),
             ("\"at+JWT\"", TokenType::AccessToken),
             ("\"application/at+jwt\"", TokenType::AccessToken),
+            ("\"Logout+jwt\"", TokenType::Logout),
             ("\"dpop+jwt\"", TokenType::Other),
             ("1", TokenType::Other),
             ("null", TokenType::Other),

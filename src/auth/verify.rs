@@ -191,13 +191,24 @@ pub(super) fn verify(
     issuer: &Arc<Issuer>,
     key: &Arc<Key>,
 ) -> Result<VerifiedToken, Reason> {
+    let algorithm = check_signature(parts, header, key)?;
+    read_claims(payload, profile, issuer, key, algorithm)
+}
+
+/// Checks the signature alone; the algorithm that it was made with.
+pub(super) fn check_signature(
+    parts: &Parts<'_>,
+    header: &Header<'_>,
+    key: &Arc<Key>,
+) -> Result<Algorithm, Reason> {
     let algorithm = header.algorithm.ok_or(Reason::AlgorithmNotAllowed)?;
     let mut buffer = SignatureBuffer::new();
     let signature = parts.signature(&mut buffer)?;
-    if !key.verifies(algorithm, parts.signed, signature) {
-        return Err(Reason::SignatureInvalid);
+    if key.verifies(algorithm, parts.signed, signature) {
+        Ok(algorithm)
+    } else {
+        Err(Reason::SignatureInvalid)
     }
-    read_claims(payload, profile, issuer, key, algorithm)
 }
 
 /// The claims of a session, as if they were a token's: they were proved when the session began, and
@@ -395,6 +406,11 @@ impl Date {
     fn ceil(self) -> UnixMillis {
         UnixMillis((self.0 * 1000.0).ceil() as u64)
     }
+}
+
+/// A claim that is a date if it is there, rounded down.
+pub(super) fn date_of(payload: &Payload, span: Option<Span>) -> Result<Option<UnixMillis>, Reason> {
+    Ok(date(payload, span)?.map(Date::floor))
 }
 
 /// A claim that is a date if it is there. `exp` before 1970 is expired in any case; for the others

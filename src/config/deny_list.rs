@@ -7,7 +7,7 @@ use crate::clock::UnixMillis;
 /// Most entries, of the file and of the admin listener together.
 pub const CAPACITY: usize = 100_000;
 /// Longest value that is compared.
-const LONGEST: usize = 2048;
+pub const LONGEST: usize = 2048;
 
 /// Which claim an entry names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -36,6 +36,8 @@ pub struct Provider {
     pub pkce: bool,
     /// Whether ID tokens are (OpenID Connect Core 3.1.2.1). Default true.
     pub nonce: bool,
+    /// Whether the issuer may end sessions by itself (Back-Channel Logout). Default false.
+    pub back_channel_logout: bool,
 }
 
 /// How the client proves itself at the token endpoint.

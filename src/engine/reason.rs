@@ -75,12 +75,18 @@ impl Reason {
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
             Self::SignIn(Outcome::SignedOut | Outcome::ForeignSignOut) => "sign_out",
-            Self::SignIn(_) => "authenticate",
-            Self::NoRoute
+            Self::SignIn(
+                Outcome::LoggedOut
+                | Outcome::LogoutRefused
+                | Outcome::LogoutUnavailable
+                | Outcome::LogoutFailed,
+            )
+            | Self::NoRoute
             | Self::IdentityKeys
             | Self::Auth(_)
             | Self::Refused(_)
             | Self::ClientClosed => "",
+            Self::SignIn(_) => "authenticate",
         }
     }
 }

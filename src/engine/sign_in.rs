@@ -13,6 +13,7 @@ use crate::http::{Authority, Scheme, Target};
 use crate::sign_in::begin::{self, Visit};
 use crate::sign_in::callback::{self, Refused, Return};
 use crate::sign_in::exchange::{self, Ask};
+use crate::sign_in::logout::{self, LOGOUT_PATH};
 use crate::sign_in::navigation::is_navigation;
 use crate::sign_in::session::{self, Found, OpenSession, Session};
 use crate::sign_in::sign_out::{self, SignOutAction};
@@ -146,6 +147,31 @@ pub fn conclude(
         Ok(answer) => Decision::signing_in(rule, Outcome::SignedIn, answer, caller),
         Err(failure) => Decision::not_signed_in(rule, failure, Some(callback.retry()), caller),
     }
+}
+
+/// An issuer that ends a session. `None` where none may.
+pub(super) fn logout(
+    listener: &Listener,
+    request: &Request<'_>,
+    target: &Target<'_>,
+    caller: Caller,
+) -> Option<Decision> {
+    if target.path != LOGOUT_PATH || listener.logouts.is_empty() {
+        return None;
+    }
+    if request.received.method != "POST" {
+        let outcome = Outcome::LogoutRefused;
+        return Some(Decision::signing_in(None, outcome, logout::answer(outcome), caller));
+    }
+    let reason = Reason::SignIn(Outcome::LoggedOut);
+    Some(Decision::new(None, reason, Step::Logout(Arc::clone(&listener.logouts))))
+}
+
+/// What an issuer is told.
+#[must_use]
+pub fn conclude_logout(outcome: Outcome) -> Decision {
+    let caller = Caller { is_head: false, is_grpc: false };
+    Decision::signing_in(None, outcome, logout::answer(outcome), caller)
 }
 
 impl View<'_> {

@@ -78,7 +78,7 @@ fn status(decision: &Decision) -> Option<u16> {
     match &decision.step {
         Step::Answer { answer, .. } => Some(answer.status),
         Step::Forward(_) | Step::Wait(_) => None,
-        Step::Redeem(_) | Step::Renew(_) => panic!("nobody signs in here"),
+        Step::Redeem(_) | Step::Renew(_) | Step::Logout(_) => panic!("nobody signs in here"),
     }
 }
 

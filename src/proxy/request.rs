@@ -68,6 +68,10 @@ impl Gateway {
             .await;
         context.waited = decision.waited;
         let mut decision = decision.decision;
+        if let Step::Logout(realms) = &decision.step {
+            let realms = Arc::clone(realms);
+            decision = self.log_out(session, &snapshot, &realms).await;
+        }
         if let Some(errand) = decision.errand.take() {
             self.sign_in.run_errand(errand);
         }
@@ -99,7 +103,7 @@ impl Gateway {
                 super::respond::send(session, context, answer, close).await?;
                 Ok(true)
             }
-            Step::Wait(_) | Step::Redeem(_) | Step::Renew(_) => {
+            Step::Wait(_) | Step::Redeem(_) | Step::Renew(_) | Step::Logout(_) => {
                 Error::e_explain(ErrorType::InternalError, "a request that waits a second time")
             }
         }
@@ -175,7 +179,7 @@ fn since(begun: Instant) -> Duration {
 /// Whether the client holds its body back until it hears `100 Continue`. Other expectations are
 /// ignored, as is this one in HTTP/1.0 or without a body: an answer nobody waits for would be taken
 /// for the final one.
-fn waits_to_be_told(session: &mut Session) -> bool {
+pub(super) fn waits_to_be_told(session: &mut Session) -> bool {
     let header = session.req_header();
     let is_asked = header.version == Version::HTTP_11
         && header

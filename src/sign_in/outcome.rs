@@ -175,19 +175,31 @@ pub enum Outcome {
     ScriptRefused,
     /// A sign-out that another site asked for.
     ForeignSignOut,
+    /// An issuer ended a session, or all of a person.
+    LoggedOut,
+    /// Somebody wanted that who could not show a good logout token.
+    LogoutRefused,
+    /// The keys to judge one cannot be had now.
+    LogoutUnavailable,
+    /// The deny list took no more, or could not be kept.
+    LogoutFailed,
     /// Signing in failed.
     Failed(Failure),
 }
 
 impl Outcome {
     /// Every outcome but the failures, which are [`Failure::ALL`].
-    pub const ALL_BUT_FAILED: [Self; 6] = [
+    pub const ALL_BUT_FAILED: [Self; 10] = [
         Self::Begun,
         Self::SignedIn,
         Self::SignedOut,
         Self::SessionMissing,
         Self::ScriptRefused,
         Self::ForeignSignOut,
+        Self::LoggedOut,
+        Self::LogoutRefused,
+        Self::LogoutUnavailable,
+        Self::LogoutFailed,
     ];
 
     /// The label of log and decision record.
@@ -200,6 +212,10 @@ impl Outcome {
             Self::SessionMissing => "session_missing",
             Self::ScriptRefused => "session_missing_script",
             Self::ForeignSignOut => "sign_out_foreign",
+            Self::LoggedOut => "back_channel_logout",
+            Self::LogoutRefused => "back_channel_logout_refused",
+            Self::LogoutUnavailable => "back_channel_logout_unavailable",
+            Self::LogoutFailed => "back_channel_logout_failed",
             Self::Failed(failure) => failure.as_str(),
         }
     }
@@ -212,13 +228,19 @@ impl Outcome {
             Self::SignedIn => Some("success"),
             Self::SignedOut => Some("signed_out"),
             Self::Failed(failure) => Some(failure.result()),
-            Self::SessionMissing | Self::ScriptRefused | Self::ForeignSignOut => None,
+            Self::SessionMissing
+            | Self::ScriptRefused
+            | Self::ForeignSignOut
+            | Self::LoggedOut
+            | Self::LogoutRefused
+            | Self::LogoutUnavailable
+            | Self::LogoutFailed => None,
         }
     }
 
     /// Whether somebody was kept out.
     #[must_use]
     pub const fn is_denial(self) -> bool {
-        !matches!(self, Self::Begun | Self::SignedIn | Self::SignedOut)
+        !matches!(self, Self::Begun | Self::SignedIn | Self::SignedOut | Self::LoggedOut)
     }
 }

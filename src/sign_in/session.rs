@@ -130,7 +130,7 @@ impl Session {
             access_ends: access_ends(tokens, proved.access_token, now).unwrap_or(ends).seconds(),
             access_token: tokens.access_token.clone(),
             refresh_token: tokens.refresh_token.clone(),
-            more: more(&user_info, proved, &provider.client_id)?,
+            more: more(&user_info, proved, &provider.client_id, None)?,
             user_info,
         };
         session.within_limits()
@@ -155,7 +155,7 @@ impl Session {
         };
         let is_known = proved.id_token.is_some() || proved.access_token.is_some();
         let more = if is_known {
-            more(&user_info, proved, &provider.client_id)?
+            more(&user_info, proved, &provider.client_id, self.id_at_issuer().as_deref())?
         } else {
             self.more.clone()
         };
@@ -181,6 +181,12 @@ impl Session {
     #[must_use]
     pub fn refresh_token(&self) -> Option<&str> {
         self.refresh_token.as_deref()
+    }
+
+    /// `sid`, as it was written. Tokens of a refresh may come without, and it must still be found by it.
+    fn id_at_issuer(&self) -> Option<Box<str>> {
+        let of = |text: &RawValue| Some(Claims::parse(text.get().to_owned())?.raw("sid")?.into());
+        of(&self.user_info).or_else(|| of(&self.more))
     }
 
     /// The issuer of its tokens.
@@ -245,13 +251,16 @@ fn more(
     user_info: &RawValue,
     proved: Proved<'_>,
     client_id: &str,
+    id_at_issuer: Option<&str>,
 ) -> Result<Box<RawValue>, Failure> {
     let known = Claims::parse(user_info.get().to_owned()).ok_or(Failure::UserInfoInvalid)?;
     let client = serde_json::to_string(client_id).map_err(|_| Failure::Unhandled)?;
     let mut found: Vec<(&str, &str)> = Vec::new();
     let of_id = proved.id_token.into_iter().flat_map(|token| members(token.claims()));
     let of_access = proved.access_token.into_iter().flat_map(|token| members(token.claims()));
-    for (name, value) in of_id.chain(of_access).chain([("client_id", client.as_str())]) {
+    let kept = id_at_issuer.map(|id| ("sid", id));
+    let own = [("client_id", client.as_str())].into_iter().chain(kept);
+    for (name, value) in of_id.chain(of_access).chain(own) {
         if known.raw(name).is_none() && !found.iter().any(|(other, _)| *other == name) {
             found.push((name, value));
         }

@@ -10,6 +10,7 @@
 mod cells;
 mod families;
 mod groups;
+mod logouts;
 mod process;
 mod stickiness;
 mod text;
@@ -30,6 +31,7 @@ pub use families::{
     ListenerMetrics, PoolMetrics, RULE_ACTIONS, RuleMetrics, SIGN_IN_RESULTS, STATUS_CLASSES,
 };
 pub use groups::GroupCounts;
+pub use logouts::LogoutMetrics;
 pub use stickiness::StickinessMetrics;
 
 use families::Families;
@@ -204,6 +206,12 @@ impl Metrics {
     #[must_use]
     pub fn pool(&self, pool: &str, results: &'static [&'static str]) -> Arc<PoolMetrics> {
         self.families.pool(pool, results)
+    }
+
+    /// The handles of a user pool whose issuer may end sessions.
+    #[must_use]
+    pub fn logouts(&self, pool: &str) -> Arc<LogoutMetrics> {
+        self.families.logouts(pool)
     }
 
     /// The handles of a target group that keeps clients on their targets; `reasons` is the closed

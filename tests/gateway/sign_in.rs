@@ -1,6 +1,7 @@
 //! Browsers that sign in: the whole way round, and what reaches the target (alb.md 7).
 
 mod attacks;
+mod back_channel_logout;
 mod failures;
 mod renewal;
 mod sign_out;

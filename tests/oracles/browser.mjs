@@ -115,4 +115,23 @@ await page.goBack();
 await page.goto(`${gateway}/app/deep/link`);
 say("going back asks to sign in again", page.url().startsWith(settings.issuer), page.url());
 
+// Carol in two browsers: she signs out at the provider in one, and never comes near the gateway.
+const [here, elsewhere] = [await visitor(), await visitor()];
+const [own, other] = [await here.newPage(), await elsewhere.newPage()];
+for (const tab of [own, other]) {
+  await tab.goto(`${gateway}/app/carol`);
+  await signIn(tab, "carol");
+}
+await own.goto(`${gateway}/app/carol`);
+say("carol is in", own.url() === `${gateway}/app/carol`, own.url());
+await own.goto(`${settings.issuer}/session/end`);
+await own.click("button[value=yes]");
+await own.waitForURL((url) => url.pathname.startsWith("/session/end/success"));
+const kept = (await here.cookies(gateway)).filter((cookie) => cookie.name.startsWith(settings.cookie));
+await own.goto(`${gateway}/app/carol`);
+say("a sign-out at the provider ends the session here, cookies or not",
+  kept.length > 0 && own.url().startsWith(settings.issuer), `${kept.length} ${own.url()}`);
+await other.goto(`${gateway}/app/carol`);
+say("her other browser goes on", other.url() === `${gateway}/app/carol`, other.url());
+
 await browser.close();

@@ -1,4 +1,5 @@
-"""Two user pools that answer boto3: moto's, which is not ours, and the embedded one."""
+"""Two user pools that answer boto3: moto's, which is not ours, and the embedded one, whose tokens
+aws-jwt-verify judges too."""
 
 import base64
 import hashlib
@@ -16,7 +17,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from gateway import BINARY, Client, Gateway, Process, Server, Suite, free_port, until
+from gateway import BINARY, PATIENCE, Client, Gateway, Process, Server, Suite, free_port, until
+from sign_in import node
 
 PASSWORD = "Passw0rd!x-correct-horse"
 
@@ -190,7 +192,8 @@ def from_embedded_pool():
             running.wait(endpoint)
             client = Client(gateway.address)
             with_boto3(suite, cognito(endpoint), client)
-            with_oauth(suite, endpoint, client)
+            machine = with_oauth(suite, endpoint, client)
+            with_aws_jwt_verify(suite, endpoint, pool["user_pool_id"], machine)
             client.close()
     return suite.tell()
 
@@ -283,10 +286,34 @@ def with_oauth(suite, endpoint, client):
 
     status, answer = token("a-secret-of-machine")
     suite.equal("OAuth: a machine gets a token", status, 200)
-    status, headers = arrives(client, "/access", answer.get("access_token", ""))
+    good = answer.get("access_token", "")
+    status, headers = arrives(client, "/access", good)
     suite.equal("OAuth: the machine's token passes", status, 200)
     suite.equal("OAuth: its scope reaches the target", headers.get("x-auth-scope"), "orders/read")
     suite.equal("OAuth: the machine is of no group",
-                arrives(client, "/staff", answer.get("access_token", ""))[0], 403)
+                arrives(client, "/staff", good)[0], 403)
     status, answer = token("wrong")
     suite.equal("OAuth: a wrong secret", (status, answer.get("error")), (400, "invalid_client"))
+    return good
+
+
+def with_aws_jwt_verify(suite, endpoint, pool_id, machine):
+    tokens = cognito(endpoint).initiate_auth(
+        ClientId="app", AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "alice", "PASSWORD": PASSWORD})["AuthenticationResult"]
+    child = node("pool_verifier.mjs", {
+        "issuer": f"{endpoint}/{pool_id}", "user_pool_id": pool_id,
+        "access": {"token": tokens["AccessToken"], "client_id": "app"},
+        "id": {"token": tokens["IdToken"], "client_id": "app"},
+        "machine": {"token": machine, "client_id": "machine"},
+    }, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        out, err = child.communicate(timeout=2 * PATIENCE)
+    finally:
+        child.kill()
+    cases = [json.loads(line) for line in out.splitlines()]
+    for case in cases:
+        suite.check(f"aws-jwt-verify: {case['case']}", case["good"], case["found"])
+    suite.equal("aws-jwt-verify: it judged all", (child.returncode, len(cases)), (0, 17))
+    if child.returncode:
+        print(err[-2000:], flush=True)

@@ -34,8 +34,8 @@ def run():
 class Provider:
     """`provider.mjs` as a child, with what it says of grants."""
 
-    def __init__(self, **settings):
-        self.child = node("provider.mjs", settings, stdin=subprocess.DEVNULL,
+    def __init__(self, env, **settings):
+        self.child = node("provider.mjs", settings, env=env, stdin=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL)
         self.lines = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -84,8 +84,11 @@ def signs_in(suite, chromium, cookie, bio, shards):
     folder = TARGET / "oracles" / "sign-in"
     folder.mkdir(exist_ok=True)
     certificate(folder)
-    with Provider(redirect_uris=[f"{gateway}/oauth2/idpresponse"],
+    # The certificate is our own, and known to nobody else.
+    env = os.environ | {"NODE_EXTRA_CA_CERTS": str(folder / "edge.pem")}
+    with Provider(env, redirect_uris=[f"{gateway}/oauth2/idpresponse"],
                   post_logout_redirect_uris=[f"{gateway}/open/bye"],
+                  backchannel_logout_uri=f"{gateway}/oauth2/backchannel-logout",
                   access_token_seconds=2, bio=bio) as provider, Server() as target:
         os.environ["ORACLE_SECRET"] = provider.about["client_secret"]
         os.environ["ORACLE_SESSION_KEY"] = "0123456789abcdef0123456789abcdef"
@@ -103,6 +106,7 @@ user_pools:
     user_info_endpoint: {issuer}/me
     revocation_endpoint: {issuer}/token/revocation
     end_session_endpoint: {issuer}/session/end
+    back_channel_logout: true
     client_id: {provider.about["client_id"]}
     client_secret: ${{env:ORACLE_SECRET}}
 target_groups:
@@ -128,26 +132,30 @@ listeners:
         public: true
         forward: echo
 """
-        with Gateway(routes):
+        with Gateway(routes) as running:
             settings = {
                 "gateway": gateway, "issuer": issuer, "chromium": chromium, "signer": SIGNER,
                 "client_id": provider.about["client_id"], "cookie": cookie, "shards": shards,
                 "keys": f"{gateway}/.well-known/portcullis/oidc-data-keys",
             }
-            # The certificate is our own, and known to nobody else.
-            env = os.environ | {"NODE_EXTRA_CA_CERTS": str(folder / "edge.pem")}
             child = node("browser.mjs", settings, stdin=subprocess.DEVNULL, env=env,
                          stderr=subprocess.PIPE)
             try:
                 out, err = child.communicate(timeout=4 * PATIENCE)
             finally:
                 child.kill()
+            denied = json.loads(running.ask_admin("/deny"))["entries"]
         cases = [json.loads(line) for line in out.splitlines()]
         for case in cases:
             suite.check(f"{cookie}: {case['case']}", case["good"], case["found"])
-        suite.equal(f"{cookie}: the browser went all the way", (child.returncode, len(cases)), (0, 18))
+        suite.equal(f"{cookie}: the browser went all the way", (child.returncode, len(cases)), (0, 21))
         if child.returncode:
             print(err[-2000:], flush=True)
+        suite.check(f"{cookie}: the issuer's word is on the deny list, session by session",
+                    denied and all(entry["claim"] == "sid" and entry["issuer"] == issuer
+                                   for entry in denied), denied)
         said = provider.grants()
+        suite.check(f"{cookie}: the provider's logout tokens were taken",
+                    [line for line in said if "logout" in line], said[-5:])
         suite.check(f"{cookie}: the provider refused no grant",
                     said and not [line for line in said if "error" in line], said[-5:])

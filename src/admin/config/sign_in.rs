@@ -33,6 +33,7 @@ pub(super) fn provider(provider: &Provider) -> Value {
         client_authentication,
         pkce,
         nonce,
+        back_channel_logout,
     } = provider;
     let logout = logout.as_ref().map(|logout| match logout {
         Logout::Cognito(url) | Logout::Oidc(url) => without_password(url),
@@ -51,6 +52,7 @@ pub(super) fn provider(provider: &Provider) -> Value {
         },
         "pkce": pkce,
         "nonce": nonce,
+        "back_channel_logout": back_channel_logout,
     })
 }
 

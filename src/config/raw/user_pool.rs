@@ -68,6 +68,10 @@ pub(in crate::config) struct UserPool {
     pub(in crate::config) pkce: Field<bool>,
     /// Whether ID tokens are bound to it (OpenID Connect's nonce). Default: `true`.
     pub(in crate::config) nonce: Field<bool>,
+    /// Whether the issuer may end sessions by itself, at `/oauth2/backchannel-logout` of each listener
+    /// where one signs in with it (OpenID Connect Back-Channel Logout). Not for Cognito, which never
+    /// does. Default: `false`.
+    pub(in crate::config) back_channel_logout: Field<bool>,
 }
 
 /// How a client proves itself at the token endpoint.

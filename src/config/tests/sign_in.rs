@@ -117,6 +117,11 @@ fn endpoints_are_https_and_belong_to_the_kind_of_pool() {
             "contradiction",
         ),
         (
+            "{ user_pool_id: eu-west-1_A, domain: a.example, client_id: x, back_channel_logout: true }",
+            "contradiction",
+        ),
+        ("{ issuer: 'https://i.example', back_channel_logout: true }", "missing-key"),
+        (
             "{ issuer: 'https://i.example', client_id: x, authorization_endpoint: 'https://a/x', token_endpoint: 'http://a.example/t' }",
             "invalid-endpoint",
         ),

@@ -47,6 +47,7 @@ impl Judge<'_> {
             ("user_info_endpoint", raw.user_info_endpoint.key()),
             ("revocation_endpoint", raw.revocation_endpoint.key()),
             ("end_session_endpoint", raw.end_session_endpoint.key()),
+            ("back_channel_logout", raw.back_channel_logout.key()),
         ];
         let is_cognito = profile == Profile::Cognito;
         let foreign: &[(&str, Option<Span>)] = if is_cognito { &oidc } else { &cognito };
@@ -135,6 +136,7 @@ impl Judge<'_> {
             client_authentication,
             pkce: raw.pkce.value().copied().unwrap_or(true),
             nonce: raw.nonce.value().copied().unwrap_or(true),
+            back_channel_logout: raw.back_channel_logout.value().copied().unwrap_or(false),
         }))
     }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::cells::{Counter, DURATION_BUCKETS, Histogram};
+use super::logouts::{self, LogoutMetrics};
 use super::stickiness::{self, StickinessMetrics};
 use super::text::{Labels, Text};
 use super::traffic::{self, Traffic};
@@ -237,6 +238,7 @@ pub(super) struct Families {
     rules: Held<(Box<str>, Box<str>), RuleCells>,
     listeners: Held<Box<str>, ListenerMetrics>,
     pools: Held<Box<str>, PoolMetrics>,
+    logouts: Held<Box<str>, LogoutMetrics>,
     /// By target group.
     stickiness: Held<Box<str>, StickinessMetrics>,
 }
@@ -289,6 +291,10 @@ impl Families {
         })
     }
 
+    pub(super) fn logouts(&self, pool: &str) -> Arc<LogoutMetrics> {
+        self.logouts.get_or_make(pool.into(), || LogoutMetrics::new(pool))
+    }
+
     pub(super) fn stickiness(
         &self,
         target_group: &str,
@@ -302,6 +308,7 @@ impl Families {
         self.write_rules(text);
         self.write_listeners(text);
         self.write_pools(text);
+        logouts::write(text, &self.logouts.living());
         stickiness::write(text, &self.stickiness.living());
     }
 

@@ -1,7 +1,7 @@
-//! What the admin listener was told to deny, kept in the state directory over a restart.
+//! What was posted to the deny list, kept in the state directory over a restart.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,9 @@ pub struct DenyStore {
 }
 
 impl DenyStore {
-    pub(super) fn new(state_directory: Option<&Path>) -> Self {
+    /// The file in a state directory.
+    #[must_use]
+    pub fn new(state_directory: Option<&Path>) -> Self {
         let path = state_directory.map(|directory| directory.join("deny-list.jsonl"));
         Self { path, writing: Mutex::default() }
     }
@@ -51,7 +53,7 @@ impl DenyStore {
     /// # Errors
     ///
     /// When it cannot be read, or is not what was written.
-    pub(super) fn read(&self) -> Result<Vec<Entry>, DenyStoreError> {
+    pub fn read(&self) -> Result<Vec<Entry>, DenyStoreError> {
         let Some(path) = &self.path else { return Ok(Vec::new()) };
         let text = match fs::read_to_string(path) {
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -70,7 +72,7 @@ impl DenyStore {
     /// # Errors
     ///
     /// When it cannot be written; what was kept before stays.
-    pub(super) fn keep(&self, entries: impl FnOnce() -> Vec<Entry>) -> Result<(), DenyStoreError> {
+    pub fn keep(&self, entries: impl FnOnce() -> Vec<Entry>) -> Result<(), DenyStoreError> {
         let Some(path) = &self.path else { return Ok(()) };
         let _turn = self.writing.lock();
         let write = || {
@@ -79,13 +81,14 @@ impl DenyStore {
             }
             let temporary = path.with_extension("new");
             let mut options = OpenOptions::new();
-            let mut file =
+            let file =
                 options.write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            let mut file = BufWriter::new(file);
             for entry in entries() {
                 serde_json::to_writer(&mut file, &entry)?;
                 file.write_all(b"\n")?;
             }
-            file.sync_all()?;
+            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
             fs::rename(&temporary, path)
         };
         write().map_err(|source| DenyStoreError::Io { path: path.clone(), source })
