@@ -131,7 +131,7 @@ fn is_for(claims: &Claims, client_id: &str) -> Result<bool, Reason> {
 }
 
 /// Whether `events` is an object whose member for this event is one.
-fn says_logout(events: &str) -> bool {
+pub(super) fn says_logout(events: &str) -> bool {
     let mut is_said = false;
     events.starts_with('{')
         && !json::has_duplicate(events)

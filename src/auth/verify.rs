@@ -12,6 +12,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use super::claims::{Claims, Payload, Span};
 use super::headers::BlockCache;
 use super::jwks::Key;
+use super::logout_token::says_logout;
 use super::pool::Issuer;
 use super::reason::Reason;
 use super::token::{Header, Parts, SignatureBuffer, TokenType};
@@ -288,6 +289,10 @@ fn read_claims(
         }
     };
     let claims = payload.into_claims();
+    // Nor does a token that signs somebody out let anybody in, where its `typ` does not tell.
+    if profile != Profile::Cognito && claims.raw("events").is_some_and(says_logout) {
+        return Err(Reason::TypeWrong);
+    }
     let blocks = BlockCache::for_claims(claims.weight());
     Ok(VerifiedToken {
         number: NEXT.fetch_add(1, Ordering::Relaxed),

@@ -387,3 +387,20 @@ fn a_reload_keeps_who_was_signed_out_and_which_tokens_were_used() {
     assert_eq!(post(&scene, &token(&scene, &other)).status, 404);
     assert_eq!((first.visit("/app/").status, second.visit("/app/").status), (302, 200));
 }
+
+#[test]
+fn a_logout_token_lets_nobody_in() {
+    let scene = scene();
+    let status = |token: &str| {
+        let bearer = format!("Bearer {token}");
+        scene.browser().ask("GET", "/both/", &[("Authorization", &bearer)]).status
+    };
+    let logout = claims(&scene, &json!({}));
+    assert_eq!(status(&Key::number(0).sign(&logout)), 401);
+    let header = json!({ "alg": "RS256", "kid": Key::number(0).kid, "typ": "logout+jwt" });
+    let typed = Key::number(0).sign_texts(header.to_string(), logout.to_string());
+    assert_eq!(status(&typed), 401);
+    // It is that alone: without the event it is a token like any other.
+    assert_eq!(status(&token(&scene, &json!({ "events": null }))), 200);
+    scene.gateway.wait_access_log(|lines| lines.iter().any(|line| line["reason"] == "type_wrong"));
+}
