@@ -220,6 +220,50 @@ fn prefix(api: &model::Api) -> String {
     }
 }
 
+/// An open route that serves what a protected one seems to cover.
+pub struct Bypass<'a> {
+    /// The protected route.
+    pub protected: &'a model::Route,
+    /// The open one.
+    pub open: &'a model::Route,
+    /// A request that shows it: its method and its path in the API.
+    pub request: String,
+}
+
+/// The open routes of an API that serve what protected ones name, by another method or with a slash
+/// at the end; one for each protected route. A strict API refuses such requests.
+#[must_use]
+pub fn bypasses(api: &model::Api) -> Vec<Bypass<'_>> {
+    let table = RouteTable::compile(api);
+    let protected = api.routes.iter().filter(|route| route.authorizer.is_some());
+    let bypass = |protected| {
+        let path = sample(protected)?;
+        // A REST API ignores that slash.
+        let slashed = (api.flavour == Flavour::Http).then(|| format!("{path}/"));
+        let paths: Vec<String> = std::iter::once(path).chain(slashed).collect();
+        let asked = paths.iter().flat_map(|path| table::ANY.map(|method| (method, path)));
+        asked.into_iter().find_map(|(method, path)| {
+            let open = api.routes.get(table.bypass(method, path)?)?;
+            Some(Bypass { protected, open, request: format!("{method} {path}") })
+        })
+    };
+    protected.filter_map(bypass).collect()
+}
+
+/// A path that a route takes.
+fn sample(route: &model::Route) -> Option<String> {
+    let model::RoutePattern::Path { segments, .. } = &route.pattern else { return None };
+    let mut path = String::new();
+    for segment in segments {
+        path.push('/');
+        path.push_str(match segment {
+            model::Segment::Literal(text) => text,
+            model::Segment::Variable(_) | model::Segment::Greedy(_) => "x",
+        });
+    }
+    Some(path)
+}
+
 /// The target groups of all routes, each once, as they first stand there. An integration's
 /// position points here.
 #[must_use]

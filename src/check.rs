@@ -23,6 +23,9 @@ pub fn judge(config: &Config) -> Vec<Diagnostic> {
         rules::judge(listener, &table, &mut findings);
         openings::judge(listener, &table, &mut findings);
     }
+    for api in config.apis.iter().filter(|api| !api.is_strict) {
+        openings::judge_api(api, &mut findings);
+    }
     findings
 }
 

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use crate::config::model::{Api, Flavour, Route, RoutePattern, Segment};
 
 /// Methods that `ANY` stands for.
-const ANY: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+pub(super) const ANY: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 /// Routes of one API, ready to be looked up. Positions are those in the file.
 pub(super) struct RouteTable {
@@ -118,23 +118,34 @@ impl RouteTable {
 
     /// The route for a method and a canonical path that begins with `/`.
     pub(super) fn select(&self, method: &str, path: &str) -> Option<usize> {
+        let (rank, route) = self.find(method, path)?;
+        (!(self.guards && self.passes_by(path, rank, route))).then_some(route)
+    }
+
+    /// The open route that would serve what a protected one names.
+    pub(super) fn bypass(&self, method: &str, path: &str) -> Option<usize> {
+        let (rank, route) = self.find(method, path)?;
+        self.passes_by(path, rank, route).then_some(route)
+    }
+
+    /// The route by preference alone, and how good a match it is; `$default` is none.
+    fn find(&self, method: &str, path: &str) -> Option<(Option<Rank>, usize)> {
         let found = self.search(path, Wanted::Method(method));
         let is_root = path == "/";
         let default = self.default.filter(|_| ANY.contains(&method));
-        let (rank, route) = match found {
+        match found {
             // `/` is no rest of a path where somebody has said what everything else is.
             Some((rank, route)) if rank.is_full || !is_root || default.is_none() => {
-                (Some(rank), route)
+                Some((Some(rank), route))
             }
-            _ => (None, default?),
-        };
-        (!self.must_make_way(path, rank, route)).then_some(route)
+            _ => Some((None, default?)),
+        }
     }
 
     /// Whether an open route would serve what a protected one, closer to the path, names with
     /// another method or another slash at the end.
-    fn must_make_way(&self, path: &str, rank: Option<Rank>, route: usize) -> bool {
-        let Some(door) = self.doors.get(route).filter(|_| self.guards) else { return false };
+    fn passes_by(&self, path: &str, rank: Option<Rank>, route: usize) -> bool {
+        let Some(door) = self.doors.get(route) else { return false };
         if door.is_protected || door.is_for_options {
             return false;
         }

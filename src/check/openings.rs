@@ -1,8 +1,9 @@
 //! Rules that forward without asking who is calling, and do not say that this is meant.
 
 use super::finding;
+use crate::api::{Bypass, bypasses};
 use crate::config::diagnostics::{Diagnostic, Severity};
-use crate::config::model::{Action, Listener, Rule};
+use crate::config::model::{Action, Api, Listener, Rule};
 use crate::routing::RuleTable;
 
 /// Most pairs of rules that are compared; open rules beyond are called open, no more.
@@ -21,6 +22,29 @@ pub(super) fn judge(listener: &Listener, table: &RuleTable, findings: &mut Vec<D
     // The default rule has no conditions, so it is beside whatever is protected.
     if is_open(&listener.default_rule) {
         findings.push(open(&listener.default_rule, listener, protected.first().copied()));
+    }
+}
+
+/// Routes of an API that does as AWS does.
+pub(super) fn judge_api(api: &Api, findings: &mut Vec<Diagnostic>) {
+    for Bypass { protected, open, request } in bypasses(api) {
+        let message = format!(
+            "the open route `{}` of the API `{}` serves `{request}`, which the protected `{}` seems \
+             to cover",
+            open.key, api.name, protected.key
+        );
+        findings.push(Diagnostic {
+            severity: Severity::Warning,
+            code: "open-route-beside-protected",
+            message,
+            span: api.span,
+            help: Some(
+                "without `compatibility: aws` such requests are refused; or give the open route an \
+                 authorizer"
+                    .to_owned(),
+            ),
+            related: Vec::new(),
+        });
     }
 }
 

@@ -234,3 +234,39 @@ fn ten_thousand_rules_are_judged_in_moments() {
     assert_eq!(findings.len(), 5_000);
     assert!(findings.iter().all(|finding| finding.code == "open-forward"));
 }
+
+#[test]
+fn an_open_route_that_serves_what_a_protected_one_names_is_told() {
+    let told = |kind: &str, compatibility: &str, routes: &str| {
+        let file = format!(
+            "user_pools: {{ main: {{ user_pool_id: eu-west-1_AbCdEfGhI, app_clients: [a] }} }}\n\
+             target_groups: {{ all: {{ targets: [127.0.0.1:1] }} }}\n\
+             listeners: {{ public: {{ address: 127.0.0.1:0, default_action: {{ api: shop }} }} }}\n\
+             apis:\n  shop:\n    type: {kind}\n    compatibility: {compatibility}\n    \
+             authorizers: {{ main: {{ jwt: {{ user_pool: main }} }} }}\n    routes:\n{routes}"
+        );
+        let loaded = crate::config::parse_portable(&file, "routes.yaml").unwrap();
+        let findings = judge(&loaded.config).into_iter();
+        let findings = findings.filter(|found| found.code == "open-route-beside-protected");
+        findings.map(|found| found.message).collect::<Vec<_>>()
+    };
+    let route = |key: &str, authorizer: &str| {
+        format!(
+            "      {key}: {{ authorizer: {authorizer}, integration: {{ target_group: all }} }}\n"
+        )
+    };
+    let open = route("POST /admin", "main") + &route("ANY /{proxy+}", "none");
+    for kind in ["http", "rest"] {
+        let found = told(kind, "aws", &open);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("`ANY /{proxy+}`") && found[0].contains("`POST /admin`"));
+        // There such a request is refused.
+        assert!(told(kind, "strict", &open).is_empty());
+    }
+    // That every method has a route, each with its own door, is meant.
+    let closed = route("ANY /admin", "main") + &route("ANY /{proxy+}", "none");
+    assert!(told("rest", "aws", &closed).is_empty());
+    assert_eq!(told("http", "aws", &closed).len(), 1, "GET /admin/ is another path");
+    let meant = route("POST /admin", "main") + &route("GET /admin", "none");
+    assert!(told("http", "aws", &meant).is_empty());
+}

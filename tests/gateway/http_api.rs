@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::issuer::Key;
-use crate::support::{Gateway, Issuer, Target, wire};
+use crate::support::issuer::{Key, Mode};
+use crate::support::{Gateway, Issuer, Start, Target, wire};
 
 /// A gateway with an API under `/shop`, and an open rule behind it that takes everything else.
 fn api(issuer: &Issuer, target: &Target, keys: &str, routes: &str) -> Gateway {
@@ -365,4 +365,26 @@ fn a_request_line_and_headers_of_over_10240_bytes_are_refused() {
     let fits = [("X-Long", "x".repeat(9_900))];
     let fits = fits.each_ref().map(|(name, value)| (*name, value.as_str()));
     assert_eq!(wire::request(gateway.address(), "GET", "/shop/a", &fits).status, 200);
+}
+
+#[test]
+fn an_issuer_whose_keys_were_never_there_is_the_callers_401() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    issuer.set(Mode::Close);
+    let keys = "startup_wait: 1s\n";
+    let http = file(&issuer, &target, "", &route("GET /a", CLOSED, ""));
+    let rest = http.replace("type: http", "type: rest");
+    let token = issuer.token();
+    let gateway = Start::with(&format!("{keys}{http}")).unready().run();
+    let answer = ask(&gateway, "/shop/a", &token);
+    assert_eq!((answer.status, answer.text().as_str()), (401, r#"{"message":"Unauthorized"}"#));
+    assert!(answer.header("www-authenticate").is_some_and(|challenge| {
+        challenge.contains(r#"error_description="JWKS communication error""#)
+    }));
+    let gateway = Start::with(&format!("{keys}{rest}")).unready().run();
+    let answer = ask(&gateway, "/shop/a", &token);
+    assert_eq!((answer.status, answer.text().as_str()), (500, r#"{"message":null}"#));
+    let kind = answer.header("x-amzn-errortype");
+    assert_eq!(kind, Some("AuthorizerConfigurationException"));
+    assert!(target.taken().is_empty());
 }
