@@ -23,7 +23,8 @@ use ::http::HeaderMap;
 
 use crate::auth::{self, Authorizers, CompiledValidation};
 use crate::config::model::{
-    self, AuthorizerKind, ClaimHeader, Demand, Flavour, GatewayResponse, GroupIndex, Name,
+    self, AuthorizerKind, ClaimHeader, Demand, Flavour, GatewayResponse, GroupIndex,
+    IdentitySource, Name,
 };
 use crate::http::{Malformed, PathPolicy};
 
@@ -88,7 +89,10 @@ impl Api {
             let position = groups.iter().position(|known| *known == group).unwrap_or_default();
             let authorizer = route.authorizer.as_ref();
             let validation = authorizer.map(|authorizer| &authorizer.validation);
-            let parameter = authorizer.and_then(|a| a.query_parameter.as_deref());
+            let parameter = validation.and_then(|validation| match &validation.identity_source {
+                IdentitySource::Query(name) => Some(name.as_str()),
+                _ => None,
+            });
             routes.push(Route {
                 key: route.key.clone(),
                 scopes: validation.map(scopes).unwrap_or_default(),

@@ -32,6 +32,7 @@ use ::http::header::{COOKIE, HOST};
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::answer::Answer;
+use crate::api::{Api, HeaderEdit, Place, Route};
 use crate::auth::CompiledValidation;
 use crate::config::model::{GroupIndex, JwtValidation, Name};
 use crate::engine::{self, Decision, Moment, Reason, Step, Witness};
@@ -67,12 +68,29 @@ pub struct Explanation {
     pub reason: Reason,
     /// ALB's `error_reason`; empty when there is none.
     pub error_reason: &'static str,
+    /// The API that the rule hands the request to.
+    pub api: Option<ApiStep>,
     /// What of the token was compared with what; empty where nobody is asked who calls.
     pub checks: Vec<Check>,
     /// What becomes of it.
     pub outcome: Outcome,
     /// What had to be assumed.
     pub notes: Vec<String>,
+}
+
+/// What an API makes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiStep {
+    /// Its name.
+    pub name: Name,
+    /// `http` or `rest`.
+    pub kind: &'static str,
+    /// The path that routes are matched with; absent where it is not the API's.
+    pub path: Option<String>,
+    /// The key of the route that takes it.
+    pub route: Option<Name>,
+    /// The route's authorizer; absent where everybody may come.
+    pub authorizer: Option<Name>,
 }
 
 /// The one spelling that everything is judged by.
@@ -161,12 +179,17 @@ pub fn explain(snapshot: &Snapshot, asked: &Asked, moment: Moment) -> Explanatio
         let header = rule.validation.as_ref().map(CompiledValidation::token_header);
         rule.sign_in.is_none() || header.is_some_and(|name| asked.headers.contains_key(name))
     };
-    let compiled = rule.filter(is_asked).and_then(|rule| rule.validation.as_ref());
-    let wanted = demand_of(snapshot, request.listener, decision.rule);
+    let compiled = match decision.api.and_then(|place| route_at(snapshot, place)) {
+        Some((_, route)) => route.validation.as_ref(),
+        None => rule.filter(is_asked).and_then(|rule| rule.validation.as_ref()),
+    };
+    let wanted = demand_of(snapshot, request.listener, &decision);
     let checks = compiled.zip(wanted).map_or_else(Vec::new, |(compiled, wanted)| {
-        token::Seen { snapshot, wanted, compiled, headers: &asked.headers, moment }
+        let headers = asked.headers_with_token(wanted);
+        token::Seen { snapshot, wanted, compiled, headers: &headers, moment }
             .checks(decision.reason)
     });
+    let api = decision.api.and_then(|place| api_step(snapshot, place, canonical.as_ref()));
     Explanation {
         listener: listener.map(|listener| listener.name.clone()).unwrap_or_else(|| "".into()),
         method: asked.method.clone(),
@@ -178,6 +201,7 @@ pub fn explain(snapshot: &Snapshot, asked: &Asked, moment: Moment) -> Explanatio
         position: decision.rule,
         reason: decision.reason,
         error_reason: decision.error_reason,
+        api,
         checks,
         outcome: outcome(snapshot, asked, rule, canonical.as_ref(), decision),
         canonical,
@@ -235,18 +259,40 @@ pub fn demanded<'s>(
     asked: &Asked,
     moment: Moment,
 ) -> Option<&'s JwtValidation> {
-    let rule = engine::decide(snapshot, &asked.request(snapshot), moment).rule;
-    demand_of(snapshot, asked.listener, rule)
+    let decision = engine::decide(snapshot, &asked.request(snapshot), moment);
+    demand_of(snapshot, asked.listener, &decision)
 }
 
-fn demand_of(
-    snapshot: &Snapshot,
+fn demand_of<'s>(
+    snapshot: &'s Snapshot,
     listener: usize,
-    position: Option<usize>,
-) -> Option<&JwtValidation> {
+    decision: &Decision,
+) -> Option<&'s JwtValidation> {
+    if let Some(place) = decision.api {
+        let route = snapshot.config.apis.get(place.api)?.routes.get(place.route?)?;
+        return route.authorizer.as_ref().map(|authorizer| &authorizer.validation);
+    }
     let listener = snapshot.config.listeners.get(listener)?;
-    let rule = listener.rules.get(position?).unwrap_or(&listener.default_rule);
+    let rule = listener.rules.get(decision.rule?).unwrap_or(&listener.default_rule);
     rule.authentication.as_ref()
+}
+
+fn route_at(snapshot: &Snapshot, place: Place) -> Option<(&Api, &Route)> {
+    let api = snapshot.apis.get(place.api)?;
+    Some((api, api.routes.get(place.route?)?))
+}
+
+fn api_step(snapshot: &Snapshot, place: Place, canonical: Option<&Canonical>) -> Option<ApiStep> {
+    let api = snapshot.apis.get(place.api)?;
+    let config = snapshot.config.apis.get(place.api)?;
+    let route = place.route.and_then(|route| config.routes.get(route));
+    Some(ApiStep {
+        name: api.name.clone(),
+        kind: api.flavour.as_str(),
+        path: canonical.and_then(|canonical| api.relative(&canonical.path)).map(str::to_owned),
+        route: route.map(|route| route.key.clone()),
+        authorizer: route.and_then(|route| route.authorizer.as_ref()).map(|a| a.name.clone()),
+    })
 }
 
 /// What was seen of a decision.
@@ -325,11 +371,15 @@ fn outcome(
         None if preserves_host => asked.host().unwrap_or(authority),
         None => authority,
     };
-    let target = made.and_then(|made| made.target.as_deref()).or(decision.target.as_deref());
+    let integration = plan.integration.as_deref();
+    let target = integration
+        .and_then(|sent| sent.target.as_deref())
+        .or_else(|| made.and_then(|made| made.target.as_deref()))
+        .or(decision.target.as_deref());
     let target = target.unwrap_or(&asked.target).to_owned();
     let removed = snapshot.owned.found_in(&asked.headers);
     let identity = decision.identity.as_ref();
-    let set = identity.map(|identity| identity.headers.headers.to_vec()).unwrap_or_default();
+    let mut set = identity.map(|identity| identity.headers.headers.to_vec()).unwrap_or_default();
     let mut headers = asked.headers.clone();
     for name in removed.iter().chain(&withheld) {
         headers.remove(name);
@@ -338,6 +388,21 @@ fn outcome(
         headers.insert(HOST, host);
     }
     headers.extend(set.iter().cloned());
+    for edit in integration.map(|sent| sent.headers.as_slice()).unwrap_or_default() {
+        match edit {
+            HeaderEdit::Remove(name) => drop(headers.remove(name)),
+            HeaderEdit::Set(name, value) => {
+                headers.insert(name, value.clone());
+                set.push((name.clone(), value.clone()));
+            }
+            HeaderEdit::Add(name, value) => {
+                headers.append(name, value.clone());
+                set.push((name.clone(), value.clone()));
+            }
+        }
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or(&host).to_owned();
+    set.retain(|(name, _)| *name != HOST);
     if let Some(session) = &decision.session {
         headers.insert(OIDC_IDENTITY, session.open.subject.clone());
     }

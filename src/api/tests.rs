@@ -26,7 +26,6 @@ fn route(key: &str) -> Route {
     let authorizer = key.starts_with('*').then(|| RouteAuthorizer {
         name: "main".into(),
         kind: AuthorizerKind::Jwt,
-        query_parameter: None,
         validation: JwtValidation {
             pools: Vec::new(),
             token_use: TokenUse::Access,

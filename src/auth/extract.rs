@@ -15,6 +15,8 @@ pub(super) enum TokenPlace {
     Header(HeaderName),
     /// The token with `Bearer` in front, or without, as API Gateway takes it.
     BearerOrBare(HeaderName),
+    /// Not among the headers: whoever knows the query looks there.
+    Elsewhere,
 }
 
 impl TokenPlace {
@@ -25,6 +27,7 @@ impl TokenPlace {
             IdentitySource::Header(name) => {
                 HeaderName::try_from(name.as_str()).map_or(Self::Authorization, Self::Header)
             }
+            IdentitySource::Query(_) => Self::Elsewhere,
             IdentitySource::BearerOrBare(name) => {
                 HeaderName::try_from(name.as_str()).map_or(Self::Authorization, Self::BearerOrBare)
             }
@@ -40,6 +43,7 @@ impl TokenPlace {
                 token => Ok(token),
             },
             Self::BearerOrBare(name) => bearer_or_bare(only(headers, name)?),
+            Self::Elsewhere => Err(Reason::TokenMissing),
         }
     }
 }

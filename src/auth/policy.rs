@@ -154,7 +154,7 @@ impl CompiledValidation {
     pub fn token_header(&self) -> &HeaderName {
         static AUTHORIZATION_NAME: HeaderName = AUTHORIZATION;
         match &self.place {
-            TokenPlace::Authorization => &AUTHORIZATION_NAME,
+            TokenPlace::Authorization | TokenPlace::Elsewhere => &AUTHORIZATION_NAME,
             TokenPlace::Header(name) | TokenPlace::BearerOrBare(name) => name,
         }
     }

@@ -792,6 +792,8 @@ pub enum IdentitySource {
     Header(String),
     /// A header of an API's choice, lower case: `Bearer` may stand in front of the token.
     BearerOrBare(String),
+    /// A parameter of the query, of an API: `Bearer` may stand in front of the token.
+    Query(String),
 }
 
 /// The routing action.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Check, Explanation, Forwarding, Outcome, RuleStep, State, Verdict};
+use super::{ApiStep, Check, Explanation, Forwarding, Outcome, RuleStep, State, Verdict};
 use crate::answer::Answer;
 
 /// One object; keys that say nothing are `null`, lists are never absent.
@@ -23,9 +23,20 @@ pub fn to_json(explanation: &Explanation) -> Value {
         "rule": explanation.rule.as_deref(),
         "reason": explanation.reason.as_str(),
         "error_reason": (!alb.is_empty()).then_some(alb),
+        "api": explanation.api.as_ref().map(api),
         "jwt_validation": explanation.checks.iter().map(check).collect::<Vec<_>>(),
         "outcome": outcome(&explanation.outcome),
         "notes": explanation.notes,
+    })
+}
+
+fn api(step: &ApiStep) -> Value {
+    json!({
+        "name": *step.name,
+        "type": step.kind,
+        "path": step.path,
+        "route": step.route.as_deref(),
+        "authorizer": step.authorizer.as_deref(),
     })
 }
 

@@ -3,6 +3,7 @@
 //! What is typed goes to the engine byte for byte, so that a strange spelling is explained and not
 //! repaired.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use ::http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
@@ -198,6 +199,11 @@ impl Asked {
     /// Puts a token where a rule looks for it, instead of what is there.
     pub fn present(&mut self, token: &str, to: Option<&JwtValidation>) {
         let (name, value) = match to.map(|to| &to.identity_source) {
+            Some(IdentitySource::Query(name)) => {
+                let sign = if self.target.contains('?') { '&' } else { '?' };
+                self.target.extend([sign.to_string().as_str(), name, "=", token]);
+                return;
+            }
             Some(IdentitySource::Header(name) | IdentitySource::BearerOrBare(name)) => {
                 (HeaderName::try_from(name.as_str()).ok(), token.to_owned())
             }
@@ -209,6 +215,22 @@ impl Asked {
             value.set_sensitive(true);
             self.headers.insert(name, value);
         }
+    }
+
+    /// Its headers, with a token of the query where one in a header would stand.
+    pub(super) fn headers_with_token(&self, wanted: &JwtValidation) -> Cow<'_, HeaderMap> {
+        let IdentitySource::Query(name) = &wanted.identity_source else {
+            return Cow::Borrowed(&self.headers);
+        };
+        let mut headers = self.headers.clone();
+        headers.remove(AUTHORIZATION);
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        for (_, value) in url::form_urlencoded::parse(query.as_bytes()).filter(|(n, _)| n == name) {
+            if let Ok(value) = HeaderValue::try_from(&*value) {
+                headers.append(AUTHORIZATION, value);
+            }
+        }
+        Cow::Owned(headers)
     }
 
     /// The position of its listener.

@@ -341,3 +341,58 @@ listeners:
         assert!(is_named || headers.is_empty(), "{}", told.client);
     }
 }
+
+#[test]
+fn a_request_for_an_api_is_told_route_authorizer_and_what_the_target_gets() {
+    let file = "\
+user_pools: { main: { user_pool_id: eu-west-1_AbCdEfGhI, app_clients: [a] } }
+target_groups: { all: { targets: [127.0.0.1:1] } }
+listeners: { public: { address: 127.0.0.1:0, default_action: { api: shop } } }
+apis:
+  shop:
+    type: http
+    base_path: /shop
+    authorizers:
+      main: { jwt: { user_pool: main } }
+      asked: { jwt: { user_pool: main, identity_source: $request.querystring.t } }
+    routes:
+      GET /o/{id}:
+        authorizer: main
+        scopes: [orders/read]
+        integration:
+          target_group: all
+          path: /v1/{id}
+          request_parameters: { 'overwrite:header.x-user': $context.authorizer.claims.sub }
+      GET /q: { authorizer: asked, integration: { target_group: all } }
+";
+    let snapshot = snapshot(file);
+    let signer = Signer::for_pools(&snapshot.config).unwrap();
+    let now = moment();
+    signer.publish(&snapshot.authorizers, now.wall, now.mono).unwrap();
+    let ask = |url: &str, claims: &str| {
+        let mut asked = question("GET", url, &[]).ask(&snapshot).unwrap();
+        let identity = Identity::of(serde_json::from_str(claims).unwrap());
+        ask_as(&identity, &snapshot, &signer, &mut asked, now).unwrap();
+        explain(&snapshot, &asked, now)
+    };
+    let text = render(&ask("/shop/o/7", r#"{"sub":"s","scope":"orders/read"}"#), false);
+    for line in [
+        "api shop (http)",
+        "GET /o/7 is taken by the route `GET /o/{id}`",
+        "authorizer `main`",
+        "ok  scopes             orders/read",
+        "forward to target group `all`",
+        "    GET /v1/7",
+        "x-user: s",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let text = render(&ask("/shop/o/7", r#"{"sub":"s","scope":"x"}"#), false);
+    assert!(text.contains("no  scopes"), "{text}");
+    assert!(text.contains("answer 403"), "{text}");
+    let text = render(&ask("/shop/nothing", "{}"), false);
+    assert!(text.contains("no route takes GET /nothing"), "{text}");
+    let asked = ask("/shop/q", r#"{"sub":"s"}"#);
+    assert_eq!(asked.reason, Reason::Authorized);
+    assert!(asked.checks.iter().all(|check| check.state != State::Failed), "{:?}", asked.checks);
+}

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use ::http::HeaderValue;
 
 use super::paint::Ink;
-use super::{Check, Explanation, Forwarding, Missed, Outcome, RuleStep, State, Verdict};
+use super::{ApiStep, Check, Explanation, Forwarding, Missed, Outcome, RuleStep, State, Verdict};
 use crate::answer::Answer;
 use crate::engine::Reason;
 use crate::sign_in::Outcome::{Begun, Failed, ScriptRefused, SessionMissing};
@@ -19,6 +19,7 @@ pub fn render(explanation: &Explanation, color: bool) -> String {
     let mut page = Page { text: String::new(), color };
     page.request(explanation);
     page.rules(explanation);
+    page.api(explanation);
     page.checks(explanation);
     page.outcome(explanation);
     page.text
@@ -104,11 +105,33 @@ impl Page {
         self.line(&line);
     }
 
+    fn api(&mut self, explanation: &Explanation) {
+        let Some(ApiStep { name, kind, path, route, authorizer }) = &explanation.api else {
+            return;
+        };
+        self.head(&format!("api {name} ({kind})"));
+        let path = match path {
+            Some(path) => clean(path),
+            None => return self.line("  the path is not under its base path and stage"),
+        };
+        let method = clean(&explanation.method);
+        match route {
+            Some(route) => self.line(&format!("  {method} {path} is taken by the route `{route}`")),
+            None => self.line(&format!("  no route takes {method} {path}")),
+        }
+        match (route, authorizer) {
+            (Some(_), Some(authorizer)) => self.line(&format!("  authorizer `{authorizer}`")),
+            (Some(_), None) => self.line("  no authorizer: everybody may come"),
+            (None, _) => {}
+        }
+    }
+
     fn checks(&mut self, explanation: &Explanation) {
         if explanation.checks.is_empty() {
             return;
         }
-        self.head("jwt_validation");
+        let by_api = explanation.api.is_some();
+        self.head(if by_api { "authorizer" } else { "jwt_validation" });
         for check in &explanation.checks {
             self.check(check);
         }

@@ -103,11 +103,8 @@ fn mappings(mappings: &[Mapping]) -> Value {
 }
 
 fn authorizer(authorizer: &RouteAuthorizer, names: &Names<'_>) -> Value {
-    let RouteAuthorizer { name, kind, query_parameter, validation } = authorizer;
-    let mut judged = jwt_validation(validation, names);
-    if let (Some(parameter), Some(fields)) = (query_parameter, judged.as_object_mut()) {
-        fields.insert("identity_source".into(), json!(format!("$request.querystring.{parameter}")));
-    }
+    let RouteAuthorizer { name, kind, validation } = authorizer;
+    let judged = jwt_validation(validation, names);
     match kind {
         AuthorizerKind::Jwt => json!({ "name": &**name, "jwt": judged }),
         AuthorizerKind::Cognito { validation_expression } => json!({

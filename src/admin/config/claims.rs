@@ -67,8 +67,9 @@ pub(super) fn jwt_validation(validation: &JwtValidation, names: &Names<'_>) -> V
         "groups": groups.as_ref().map(demand),
         "additional_claims": additional_claims.iter().map(additional_claim).collect::<Vec<_>>(),
         "identity_source": match identity_source {
-            IdentitySource::Authorization => "authorization",
-            IdentitySource::Header(name) | IdentitySource::BearerOrBare(name) => name,
+            IdentitySource::Authorization => "authorization".to_owned(),
+            IdentitySource::Header(name) | IdentitySource::BearerOrBare(name) => name.clone(),
+            IdentitySource::Query(name) => format!("$request.querystring.{name}"),
         },
         "forward_authorization": forward_authorization,
     })

@@ -83,8 +83,6 @@ pub struct RouteAuthorizer {
     pub name: Name,
     /// Which of API Gateway's authorizers.
     pub kind: AuthorizerKind,
-    /// The parameter of the query that holds the token, in place of a header.
-    pub query_parameter: Option<String>,
     /// What the token must be.
     pub validation: JwtValidation,
 }

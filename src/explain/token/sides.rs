@@ -55,7 +55,8 @@ impl Seen<'_> {
 
     fn header_sides(&self) -> (String, String) {
         let name = self.compiled.token_header();
-        let wanted = match self.wanted.identity_source {
+        let wanted = match &self.wanted.identity_source {
+            IdentitySource::Query(name) => format!("one parameter `{name}` in the query"),
             IdentitySource::BearerOrBare(_) => format!("one `{name}: Bearer TOKEN` or bare"),
             IdentitySource::Authorization => "one `authorization: Bearer TOKEN`".to_owned(),
             IdentitySource::Header(_) => format!("one `{name}: TOKEN`"),

@@ -31,16 +31,8 @@ pub(super) struct Authorizers {
 #[derive(Clone)]
 struct Authorizer {
     pools: Vec<PoolIndex>,
-    source: TokenSource,
+    source: IdentitySource,
     kind: AuthorizerKind,
-}
-
-#[derive(Clone)]
-enum TokenSource {
-    /// A header, in lower case.
-    Header(String),
-    /// A parameter of the query.
-    Query(String),
 }
 
 /// Who may come to a route, as far as the file says.
@@ -168,13 +160,15 @@ impl Judge<'_> {
         Some(pool)
     }
 
-    fn token_source(&mut self, raw: &Field<String>, may_be_query: bool) -> Option<TokenSource> {
+    fn token_source(&mut self, raw: &Field<String>, may_be_query: bool) -> Option<IdentitySource> {
         let Some(text) = raw.given() else {
-            return raw.is_absent().then(|| TokenSource::Header("authorization".to_owned()));
+            return raw
+                .is_absent()
+                .then(|| IdentitySource::BearerOrBare("authorization".to_owned()));
         };
         let source = token_source(&text.value, may_be_query);
         let source = self.accept("invalid-identity-source", text.span, source)?;
-        if let TokenSource::Header(name) = &source {
+        if let IdentitySource::BearerOrBare(name) = &source {
             self.token_headers.push((name.clone(), text.span));
         }
         Some(source)
@@ -242,28 +236,23 @@ impl Authorizers {
             (AuthorizerKind::Jwt, _) if self.is_strict => TokenUse::Access,
             (AuthorizerKind::Jwt, _) => TokenUse::Any,
         };
-        let (header, query_parameter) = match source {
-            TokenSource::Header(name) => (name, None),
-            TokenSource::Query(name) => ("authorization".to_owned(), Some(name)),
-        };
         RouteAuthorizer {
             name: closed.name.as_str().into(),
             kind,
-            query_parameter,
             validation: JwtValidation {
                 pools,
                 token_use,
                 scopes: scopes.map(Demand::AnyOf),
                 groups: None,
                 additional_claims: Vec::new(),
-                identity_source: IdentitySource::BearerOrBare(header),
+                identity_source: source,
                 forward_authorization: true,
             },
         }
     }
 }
 
-fn token_source(text: &str, may_be_query: bool) -> Result<TokenSource, Refusal> {
+fn token_source(text: &str, may_be_query: bool) -> Result<IdentitySource, Refusal> {
     if let Some(name) = text.strip_prefix("$request.querystring.").filter(|_| may_be_query) {
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
         if name.is_empty() || name.len() > 128 || !name.bytes().all(is_name) {
@@ -272,13 +261,13 @@ fn token_source(text: &str, may_be_query: bool) -> Result<TokenSource, Refusal> 
                 help: Some("letters, digits and `-._~`".to_owned()),
             });
         }
-        return Ok(TokenSource::Query(name.to_owned()));
+        return Ok(IdentitySource::Query(name.to_owned()));
     }
     let text = match text.strip_prefix("method.request.header.") {
         Some(name) => format!("$request.header.{name}"),
         None => text.to_owned(),
     };
-    header::identity_source(&text).map(TokenSource::Header)
+    header::identity_source(&text).map(IdentitySource::BearerOrBare)
 }
 
 fn regex(text: &str) -> Result<Regex, Refusal> {
