@@ -4,13 +4,16 @@ from . import places
 ADMIN_TOKEN = "bench-admin-token-of-32-characters"
 
 
-def text(authorize, log=False, shape=None, revision=0, key_set=places.KEY_SET, targets=(places.BACKEND,)):
+def text(authorize, log=False, shape=None, revision=0, key_set=places.KEY_SET, targets=(places.BACKEND,),
+         flags=()):
     """One pool, one target group, an HTTP and an HTTPS listener with the same rules."""
     token_file = places.RUN / "admin-token"
     token_file.write_text(ADMIN_TOKEN + "\n")
     token_file.chmod(0o600)
     if shape:
         rules = [*shape.rules(), rule("probe", '["/", "/echo"]', authorize)]
+    elif "api" in flags:
+        rules = ['      - { name: all, conditions: { path_pattern: ["/*"] }, api: bench }']
     else:
         rules = [rule("all", '["/*"]', authorize)]
     listeners = [listener("http", places.HTTP, "", rules, revision)]
@@ -32,9 +35,26 @@ def text(authorize, log=False, shape=None, revision=0, key_set=places.KEY_SET, t
         "  backend:",
         "    targets: [" + ", ".join(f"127.0.0.1:{port}" for port in targets) + "]",
         "    health_check: { enabled: false }",
+        *(["    identity_assertion: true"] if "identity" in flags else []),
+        *(api("mapped" in flags) if "api" in flags else []),
         "listeners:",
         *listeners,
     ]) + "\n"
+
+
+def api(is_mapped):
+    """An HTTP API with one route; where it maps, three claims into headers."""
+    claims = ("sub", "client_id", "scope")
+    mappings = ", ".join(f"\"overwrite:header.x-api-{claim}\": $context.authorizer.claims.{claim}" for claim in claims)
+    mapped = f", request_parameters: {{ {mappings} }}" if is_mapped else ""
+    return [
+        "apis:",
+        "  bench:",
+        "    type: http",
+        "    authorizers: { bench: { jwt: { user_pool: bench } } }",
+        "    routes:",
+        f"      ANY /{{proxy+}}: {{ authorizer: bench, integration: {{ target_group: backend{mapped} }} }}",
+    ]
 
 
 def quoted(word):

@@ -28,7 +28,7 @@ class Subject:
         flags = set(self.flags) | ({"log"} if log else set())
         if self.family == "portcullis":
             file = folder / "routes.yaml"
-            file.write_text(text or gateway_file.text(self.authorizes, log, shape))
+            file.write_text(text or gateway_file.text(self.authorizes, log, shape, flags=self.flags))
             command = [binary or places.GATEWAY, "run", file]
         else:
             command = PEER_COMMANDS[self.family](folder, flags)
@@ -108,6 +108,9 @@ SUBJECTS = {
     subject.name: subject for subject in (
         Subject("portcullis-plain", "Portcullis, plain forward", "portcullis", False),
         Subject("portcullis-auth", "Portcullis, authorized", "portcullis", True),
+        Subject("portcullis-identity", "Portcullis, authorized, with proof of origin", "portcullis", True, ("identity",)),
+        Subject("portcullis-api", "Portcullis, a route of an HTTP API", "portcullis", True, ("api",)),
+        Subject("portcullis-mapped", "Portcullis, a route that maps three claims", "portcullis", True, ("api", "mapped")),
         Subject("haproxy-plain", "HAProxy, plain forward", "haproxy", False),
         Subject("haproxy-jwt", "HAProxy, jwt_verify", "haproxy", True, ("authorize",)),
         Subject("nginx-plain", "nginx, plain forward", "nginx", False),
