@@ -5,6 +5,7 @@
 //! `proxy`'s, bodies and headers of answers are `answer`'s.
 
 mod challenge;
+pub mod cors;
 mod integration;
 mod table;
 
@@ -12,6 +13,7 @@ mod table;
 mod tests;
 
 pub use self::challenge::challenge;
+pub use self::cors::Cors;
 pub use self::integration::Integration;
 use self::table::RouteTable;
 use crate::auth::{Authorizers, CompiledValidation};
@@ -26,6 +28,8 @@ pub struct Api {
     pub name: Name,
     base_path: Box<str>,
     table: RouteTable,
+    /// What browsers are told; targets tell it when absent.
+    pub cors: Option<Cors>,
     /// In file order.
     pub routes: Vec<Route>,
 }
@@ -76,6 +80,7 @@ impl Api {
             name: api.name.clone(),
             base_path: api.base_path.as_str().into(),
             table: RouteTable::compile(&api.routes, api.is_strict),
+            cors: api.cors.as_ref().map(Cors::compile),
             routes,
         }
     }

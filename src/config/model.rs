@@ -4,6 +4,7 @@
 //! range. Whoever holds a [`Config`] need not check it again. Nothing here opens a file or socket.
 
 mod api;
+mod cors;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::api::{Api, ApiIndex, Integration, Route, RoutePattern, Segment};
+pub use self::cors::{AllowedOrigin, Cors};
 use super::deny_list::Entry;
 use super::diagnostics::Span;
 pub use super::error_page::{ErrorPage, ErrorPages, PageFor};

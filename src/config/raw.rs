@@ -4,6 +4,7 @@
 //! types, so they speak to whoever writes the file. Defaults and checks are in `validate`.
 
 mod api;
+mod cors;
 mod development;
 mod error_page;
 mod forwarding;
@@ -24,6 +25,7 @@ pub(super) use super::route_tests::raw::Test as RouteTest;
 use super::units::{DurationText, SizeText};
 
 pub(super) use api::*;
+pub(super) use cors::*;
 pub(super) use development::*;
 pub(super) use error_page::*;
 pub(super) use forwarding::*;
@@ -312,8 +314,8 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ("File", "identity_pools" | "rate_limits") => FILE,
         (
             "Api",
-            "stage" | "stages" | "stage_in_path" | "stage_variables" | "extends" | "cors"
-            | "throttle" | "openapi" | "mutual_tls",
+            "stage" | "stages" | "stage_in_path" | "stage_variables" | "extends" | "throttle"
+            | "openapi" | "mutual_tls",
         )
         | ("Authorizer", "request" | "aws_iam" | "cognito")
         | ("Route", "throttle" | "request_validator" | "request_models")

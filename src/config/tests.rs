@@ -1,5 +1,6 @@
 mod apis;
 mod balancing;
+mod cors;
 mod error_pages;
 mod forwarding;
 mod hostile;

@@ -13,6 +13,7 @@ mod browser_url;
 mod chain;
 mod claims;
 mod condition;
+mod cors;
 mod deny_list;
 mod development;
 mod error_page;

@@ -2,7 +2,7 @@
 
 use super::{Decision, Moment, Plan, Reason, Request, Sent, Step, View};
 use crate::answer::{self, Answer, Refusal};
-use crate::api::{self, Api, MAX_BODY, Place, Route};
+use crate::api::{self, Api, MAX_BODY, Place, Route, cors};
 use crate::auth::{self, Identity, Outcome};
 use crate::config::model::ApiIndex;
 use crate::http::{Authority, Malformed, Target};
@@ -40,6 +40,13 @@ impl View<'_> {
             Some(AtRoute { route: api.routes.get(position)?, relative })
         });
         let Some(at) = at else {
+            if api.relative(&target.path).is_some()
+                && api.cors.is_some()
+                && cors::is_preflight(method, request.headers)
+            {
+                let step = Step::Answer { answer: Answer::no_content(), close: false };
+                return self.decided(place, None, (Reason::Preflight, step));
+            }
             let answer = answer::api_not_found(self.caller);
             let step = Step::Answer { answer, close: false };
             return self.decided(place, None, (Reason::NoRoute, step));

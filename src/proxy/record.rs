@@ -189,6 +189,8 @@ fn count_decision(rule: &Rule, decision: Option<&Decision>) {
     }
     match decision.map(|decision| decision.reason) {
         Some(Reason::Auth(reason)) => rule.metrics.decision(1 + reason.index()),
+        // Nobody was asked who is calling.
+        Some(Reason::NoRoute | Reason::Preflight) => {}
         Some(_) => rule.metrics.decision(0),
         None => {}
     }

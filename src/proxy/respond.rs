@@ -14,7 +14,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::context::{Begun, Context};
-use super::{Gateway, verdict};
+use super::{Gateway, cors, verdict};
 use crate::answer::{Answer, Caller, Style};
 use crate::clock;
 use crate::connection::ConnectionFacts;
@@ -60,6 +60,7 @@ pub(super) async fn send(
     for (name, value) in &answer.headers {
         header.append_header(name, value.clone())?;
     }
+    cors::dress(&mut header, session.req_header(), context)?;
     let is_empty = answer.body.is_empty();
     if let (ServerSession::H2(stream), true) = (session.as_downstream_mut(), is_empty) {
         // The head ends the stream: with an empty frame behind it, gRPC callers would take the
@@ -117,6 +118,7 @@ impl Gateway {
             stick(response, context)?;
             renew(response, context)?;
             dress(response, context)?;
+            cors::dress(response, session.req_header(), context)?;
         }
         if response.status == 101 {
             let parts =

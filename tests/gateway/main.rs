@@ -16,6 +16,7 @@ mod clock;
 mod commands;
 mod conditions;
 mod connection_log;
+mod cors;
 mod dead_targets;
 mod deny_list;
 mod deregistration;

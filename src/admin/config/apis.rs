@@ -1,20 +1,42 @@
 //! APIs as JSON.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::claims::jwt_validation;
 use super::{Names, seconds};
-use crate::config::model::{Api, Integration, Route, Segment};
+use crate::config::model::{AllowedOrigin, Api, Cors, Integration, Route, Segment};
 
 pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
-    let Api { name: _, base_path, is_strict, routes, span: _ } = api;
+    let Api { name: _, base_path, is_strict, cors, routes, span: _ } = api;
     let routes: Map<String, Value> =
         routes.iter().map(|route| (route.key.to_string(), self::route(route, names))).collect();
     json!({
         "type": "http",
         "base_path": base_path,
         "compatibility": if *is_strict { "strict" } else { "aws" },
+        "cors": cors.as_ref().map(self::cors),
         "routes": routes,
+    })
+}
+
+fn cors(cors: &Cors) -> Value {
+    let Cors {
+        allow_origins,
+        allow_methods,
+        allow_headers,
+        expose_headers,
+        max_age,
+        allow_credentials,
+    } = cors;
+    json!({
+        "allow_origins": allow_origins.iter().map(AllowedOrigin::text).collect::<Vec<_>>(),
+        "allow_methods": allow_methods,
+        "allow_headers": allow_headers,
+        "expose_headers": expose_headers,
+        "max_age": max_age.map(|age| seconds(Duration::from_secs(age.into()))),
+        "allow_credentials": allow_credentials,
     })
 }
 

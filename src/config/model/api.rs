@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{GroupIndex, JwtValidation, Name};
+use super::{Cors, GroupIndex, JwtValidation, Name};
 use crate::config::diagnostics::Span;
 
 /// Position in [`Config::apis`](super::Config::apis).
@@ -18,6 +18,8 @@ pub struct Api {
     pub base_path: String,
     /// Whether the safe reading applies where AWS's is open to bypass. Default true.
     pub is_strict: bool,
+    /// Which pages of other origins may call; targets say it when absent.
+    pub cors: Option<Cors>,
     /// In file order.
     pub routes: Vec<Route>,
     /// Where the API stands in the file.

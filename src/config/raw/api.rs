@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::field::{Field, List, Table};
+use crate::config::raw::Cors;
 use crate::config::units::DurationText;
 
 /// An API as on API Gateway: its routes decide who may come and who serves.
@@ -24,6 +25,8 @@ pub(in crate::config) struct Api {
     pub(in crate::config) authorizers: Field<Table<Authorizer>>,
     /// The authorizer of routes that name none; `none` for no authorizer.
     pub(in crate::config) authorizer: Field<String>,
+    /// Which pages of other origins may call from a browser. Default: what targets say of it passes.
+    pub(in crate::config) cors: Field<Box<Cors>>,
     /// By route key: `GET /orders/{id}`, `ANY /files/{proxy+}`, `$default`. The most specific path
     /// wins, then the method.
     #[schemars(extend("minProperties" = 1))]

@@ -70,6 +70,7 @@ impl Judge<'_> {
         if let Some(default) = &doors.default {
             self.door(&doors, default);
         }
+        let cors = self.cors(&raw.cors);
         let table = self.demand(&raw.routes, name.span, "routes")?;
         let routes = self.routes(table, &doors, scene);
         kind?;
@@ -77,6 +78,7 @@ impl Judge<'_> {
             name: name.value.as_str().into(),
             base_path: base_path?,
             is_strict,
+            cors,
             routes: routes?,
             span: name.span,
         })
