@@ -7,17 +7,22 @@
 mod challenge;
 pub mod cors;
 mod integration;
+pub mod limits;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 pub use self::challenge::challenge;
 pub use self::cors::Cors;
 pub use self::integration::Integration;
+pub use self::limits::Limits;
 use self::table::RouteTable;
 use crate::auth::{Authorizers, CompiledValidation};
 use crate::config::model::{self, ClaimHeader, Demand, GroupIndex, Name};
+use crate::telemetry::metrics::Metrics;
 
 /// Longest request body, in bytes (API Gateway's fixed quota).
 pub const MAX_BODY: u64 = 10 * 1024 * 1024;
@@ -30,6 +35,10 @@ pub struct Api {
     table: RouteTable,
     /// What browsers are told; targets tell it when absent.
     pub cors: Option<Cors>,
+    /// How often it may be asked.
+    pub limits: Option<Box<Limits>>,
+    /// Whether who is over a limit is told when to come again; API Gateway does not say.
+    pub tells_when_to_retry: bool,
     /// In file order.
     pub routes: Vec<Route>,
 }
@@ -42,6 +51,8 @@ pub struct Route {
     pub validation: Option<CompiledValidation>,
     /// Any of these is demanded; what a refused caller is told.
     pub scopes: Vec<String>,
+    /// How often it may be asked.
+    pub limits: Option<Box<Limits>>,
     /// What becomes of its requests.
     pub integration: Integration,
 }
@@ -56,13 +67,21 @@ pub struct Place {
 }
 
 impl Api {
-    /// Makes an API ready. Its callers' claims become the file's `claim_headers`.
+    /// Makes an API ready. Its callers' claims become the file's `claim_headers`. Limits that the
+    /// API of this name had before keep their state.
     #[must_use]
     pub fn compile(
         api: &model::Api,
         authorizers: &Authorizers,
         claim_headers: &[ClaimHeader],
+        previous: Option<&Self>,
+        metrics: &Metrics,
     ) -> Self {
+        let before: HashMap<&str, &Limits> = previous
+            .into_iter()
+            .flat_map(|api| &api.routes)
+            .filter_map(|route| Some((&*route.key, route.limits.as_deref()?)))
+            .collect();
         let groups = groups(api);
         let mut routes = Vec::with_capacity(api.routes.len());
         for route in &api.routes {
@@ -71,6 +90,9 @@ impl Api {
             let validation = route.validation.as_ref();
             routes.push(Route {
                 key: route.key.clone(),
+                limits: Limits::compile(&route.throttle, before.get(&*route.key).copied(), || {
+                    metrics.throttle(&api.name, &route.key)
+                }),
                 scopes: validation.map(scopes).unwrap_or_default(),
                 validation: validation.map(|v| authorizers.compile_validation(v, claim_headers)),
                 integration: Integration::compile(route, position),
@@ -81,6 +103,12 @@ impl Api {
             base_path: api.base_path.as_str().into(),
             table: RouteTable::compile(&api.routes, api.is_strict),
             cors: api.cors.as_ref().map(Cors::compile),
+            limits: Limits::compile(
+                &api.throttle,
+                previous.and_then(|api| api.limits.as_deref()),
+                || metrics.throttle(&api.name, ""),
+            ),
+            tells_when_to_retry: api.is_strict,
             routes,
         }
     }

@@ -39,7 +39,7 @@ fn route(key: &str) -> Route {
     };
     let integration =
         model::Integration { group: GroupIndex(0), path: None, timeout: Duration::from_secs(1) };
-    Route { key: key.into(), pattern, validation, integration }
+    Route { key: key.into(), pattern, validation, throttle: Vec::new(), integration }
 }
 
 fn select<'a>(keys: &[&'a str], is_strict: bool, request: &str) -> Option<&'a str> {

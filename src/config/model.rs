@@ -5,6 +5,7 @@
 
 mod api;
 mod cors;
+mod throttle;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use self::api::{Api, ApiIndex, Integration, Route, RoutePattern, Segment};
 pub use self::cors::{AllowedOrigin, Cors};
+pub use self::throttle::{Throttle, ThrottleKey};
 use super::deny_list::Entry;
 use super::diagnostics::Span;
 pub use super::error_page::{ErrorPage, ErrorPages, PageFor};

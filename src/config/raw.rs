@@ -14,6 +14,7 @@ mod rule;
 mod sign_in;
 mod stickiness;
 mod target_group;
+mod throttle;
 mod transform;
 mod user_pool;
 
@@ -35,6 +36,7 @@ pub(super) use rule::*;
 pub(super) use sign_in::*;
 pub(super) use stickiness::*;
 pub(super) use target_group::*;
+pub(super) use throttle::*;
 pub(super) use transform::*;
 pub(super) use user_pool::*;
 
@@ -314,11 +316,11 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         ("File", "identity_pools" | "rate_limits") => FILE,
         (
             "Api",
-            "stage" | "stages" | "stage_in_path" | "stage_variables" | "extends" | "throttle"
-            | "openapi" | "mutual_tls",
+            "stage" | "stages" | "stage_in_path" | "stage_variables" | "extends" | "openapi"
+            | "mutual_tls",
         )
         | ("Authorizer", "request" | "aws_iam" | "cognito")
-        | ("Route", "throttle" | "request_validator" | "request_models")
+        | ("Route", "request_validator" | "request_models")
         | ("Integration", "request_parameters" | "response_parameters" | "connection_type") => API,
         ("JwtAuthorizer", "issuer" | "audience" | "audiences") => {
             return Some(

@@ -10,6 +10,7 @@ mod rendering;
 mod response_headers;
 mod sign_in;
 mod surroundings;
+mod throttle;
 
 use super::diagnostics::Diagnostic;
 use super::{Loaded, Report, parse_portable};

@@ -29,6 +29,7 @@ mod session;
 mod sign_in;
 mod stickiness;
 mod target_group;
+mod throttle;
 mod transform;
 mod user_pool;
 

@@ -51,6 +51,9 @@ impl View<'_> {
             let step = Step::Answer { answer, close: false };
             return self.decided(place, None, (Reason::NoRoute, step));
         };
+        if let Some(refused) = self.throttle_before((api, at.route), request, moment) {
+            return self.decided(place, None, refused);
+        }
         let identity = match self.admit(&at, request, moment) {
             Ok(identity) => identity,
             Err(refused) => {
@@ -59,6 +62,11 @@ impl View<'_> {
                 return Decision { error_reason, ..decision };
             }
         };
+        if let Some(refused) =
+            self.throttle_after((api, at.route), request, moment, identity.as_ref())
+        {
+            return self.decided(place, identity, refused);
+        }
         let client = Client {
             headers: request.headers,
             authority: authority.as_str(),

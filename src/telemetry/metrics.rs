@@ -13,6 +13,7 @@ mod groups;
 mod process;
 mod stickiness;
 mod text;
+mod throttling;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub use families::{
 };
 pub use groups::GroupCounts;
 pub use stickiness::StickinessMetrics;
+pub use throttling::ThrottleMetrics;
 
 use families::Families;
 use text::Text;
@@ -215,6 +217,12 @@ impl Metrics {
         reasons: &'static [&'static str],
     ) -> Arc<StickinessMetrics> {
         self.families.stickiness(target_group, reasons)
+    }
+
+    /// The handle of an API's limits, or of a route's; `route` is empty for the API's own.
+    #[must_use]
+    pub fn throttle(&self, api: &str, route: &str) -> Arc<ThrottleMetrics> {
+        self.families.throttle(api, route)
     }
 
     /// Tells, before a scrape, how often each thing has happened to connections so far.

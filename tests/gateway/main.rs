@@ -61,6 +61,7 @@ mod statuses;
 mod stickiness;
 mod target_tls;
 mod targets;
+mod throttling;
 mod token_cache;
 mod tokens;
 mod tracing;

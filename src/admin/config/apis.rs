@@ -6,10 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::claims::jwt_validation;
 use super::{Names, seconds};
-use crate::config::model::{AllowedOrigin, Api, Cors, Integration, Route, Segment};
+use crate::config::model::{
+    AllowedOrigin, Api, Cors, Integration, Route, Segment, Throttle, ThrottleKey,
+};
 
 pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
-    let Api { name: _, base_path, is_strict, cors, routes, span: _ } = api;
+    let Api { name: _, base_path, is_strict, cors, throttle, routes, span: _ } = api;
     let routes: Map<String, Value> =
         routes.iter().map(|route| (route.key.to_string(), self::route(route, names))).collect();
     json!({
@@ -17,6 +19,7 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         "base_path": base_path,
         "compatibility": if *is_strict { "strict" } else { "aws" },
         "cors": cors.as_ref().map(self::cors),
+        "throttle": limits(throttle),
         "routes": routes,
     })
 }
@@ -41,19 +44,33 @@ fn cors(cors: &Cors) -> Value {
 }
 
 fn route(route: &Route, names: &Names<'_>) -> Value {
-    let Route { key: _, pattern: _, validation, integration } = route;
+    let Route { key: _, pattern: _, validation, throttle, integration } = route;
     let Integration { group, path, timeout } = integration;
     json!({
         "authorizer": validation.as_ref().map_or_else(
             || json!("none"),
             |validation| json!({ "jwt": jwt_validation(validation, names) }),
         ),
+        "throttle": limits(throttle),
         "integration": {
             "target_group": names.groups.get(group.0).map(|name| &***name),
             "path": path.as_deref().map(template),
             "timeout": seconds(*timeout),
         },
     })
+}
+
+fn limits(limits: &[Throttle]) -> Value {
+    let limit = |limit: &Throttle| {
+        let Throttle { rate, burst, per, max_keys } = limit;
+        json!({
+            "rate": rate,
+            "burst": burst,
+            "per": per.as_ref().map(ThrottleKey::text),
+            "max_keys": max_keys,
+        })
+    };
+    limits.iter().map(limit).collect()
 }
 
 fn template(segments: &[Segment]) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Cors, GroupIndex, JwtValidation, Name};
+use super::{Cors, GroupIndex, JwtValidation, Name, Throttle};
 use crate::config::diagnostics::Span;
 
 /// Position in [`Config::apis`](super::Config::apis).
@@ -20,6 +20,8 @@ pub struct Api {
     pub is_strict: bool,
     /// Which pages of other origins may call; targets say it when absent.
     pub cors: Option<Cors>,
+    /// How often its routes may be asked; all of these count.
+    pub throttle: Vec<Throttle>,
     /// In file order.
     pub routes: Vec<Route>,
     /// Where the API stands in the file.
@@ -42,6 +44,8 @@ pub struct Route {
     pub pattern: RoutePattern,
     /// Who may come; nobody is asked when absent.
     pub validation: Option<JwtValidation>,
+    /// How often it may be asked; all of these count, and the API's.
+    pub throttle: Vec<Throttle>,
     /// Where requests go.
     pub integration: Integration,
 }

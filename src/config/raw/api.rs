@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::field::{Field, List, Table};
-use crate::config::raw::Cors;
+use crate::config::raw::{Cors, Throttle};
 use crate::config::units::DurationText;
 
 /// An API as on API Gateway: its routes decide who may come and who serves.
@@ -27,6 +27,9 @@ pub(in crate::config) struct Api {
     pub(in crate::config) authorizer: Field<String>,
     /// Which pages of other origins may call from a browser. Default: what targets say of it passes.
     pub(in crate::config) cors: Field<Box<Cors>>,
+    /// How often requests for its routes may come, all together or each client's. Limits of a route
+    /// count too.
+    pub(in crate::config) throttle: Field<Throttle>,
     /// By route key: `GET /orders/{id}`, `ANY /files/{proxy+}`, `$default`. The most specific path
     /// wins, then the method.
     #[schemars(extend("minProperties" = 1))]
@@ -85,6 +88,8 @@ pub(in crate::config) struct Route {
     /// Any of these scopes.
     #[schemars(length(min = 1), example = ["orders/read"])]
     pub(in crate::config) scopes: Field<List<String>>,
+    /// How often requests may come, all together or each client's. Limits of the API count too.
+    pub(in crate::config) throttle: Field<Throttle>,
     /// Who serves it, and how it is asked.
     pub(in crate::config) integration: Field<Box<Integration>>,
 }

@@ -73,13 +73,18 @@ impl Judge<'_> {
         let cors = self.cors(&raw.cors);
         let table = self.demand(&raw.routes, name.span, "routes")?;
         let routes = self.routes(table, &doors, scene);
+        let is_open = |routes: &Vec<Route>| routes.iter().all(|route| route.validation.is_none());
+        let throttle = self.throttle(&raw.throttle, routes.as_ref().is_some_and(is_open));
         kind?;
+        let routes = routes?;
+        self.judge_throttle_memory(name.span, &throttle, &routes);
         Some(Api {
             name: name.value.as_str().into(),
             base_path: base_path?,
             is_strict,
             cors,
-            routes: routes?,
+            throttle,
+            routes,
             span: name.span,
         })
     }
@@ -213,6 +218,7 @@ impl Judge<'_> {
                     .help("name an authorizer of the API"),
             );
         }
+        let throttle = self.throttle(&raw.throttle, matches!(door, Some(None)));
         let integration = self.integration(key, &pattern, raw, scene);
         let validation = door?.map(|door| JwtValidation {
             pools: vec![door.pool],
@@ -224,7 +230,7 @@ impl Judge<'_> {
             forward_authorization: true,
         });
         let key = key.value.as_str().into();
-        Some(Route { key, pattern, validation, integration: integration? })
+        Some(Route { key, pattern, validation, throttle, integration: integration? })
     }
 
     fn route_scopes(&mut self, raw: &raw::Route) -> Option<Vec<String>> {

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::cells::{Counter, DURATION_BUCKETS, Histogram};
 use super::stickiness::{self, StickinessMetrics};
 use super::text::{Labels, Text};
+use super::throttling::{self, ThrottleMetrics};
 use super::traffic::{self, Traffic};
 
 /// Values of the label `status_class`; `none` is a request that ended without an answer.
@@ -239,6 +240,8 @@ pub(super) struct Families {
     pools: Held<Box<str>, PoolMetrics>,
     /// By target group.
     stickiness: Held<Box<str>, StickinessMetrics>,
+    /// By API and route.
+    throttling: Held<(Box<str>, Box<str>), ThrottleMetrics>,
 }
 
 impl Families {
@@ -298,11 +301,17 @@ impl Families {
             .get_or_make(target_group.into(), || StickinessMetrics::new(target_group, reasons))
     }
 
+    pub(super) fn throttle(&self, api: &str, route: &str) -> Arc<ThrottleMetrics> {
+        let key = (api.into(), route.into());
+        self.throttling.get_or_make(key, || ThrottleMetrics::new(api, route))
+    }
+
     pub(super) fn write(&self, text: &mut Text) {
         self.write_rules(text);
         self.write_listeners(text);
         self.write_pools(text);
         stickiness::write(text, &self.stickiness.living());
+        throttling::write(text, &self.throttling.living());
     }
 
     /// Series of rules appear with their first request: thousands of rules may never see one.
