@@ -61,5 +61,7 @@ fn credentials_for_every_origin_are_refused_in_api_gateways_words() {
     let text =
         GOOD.replacen("[https://a.example, 'http://*']", "['*'], allow_credentials: true", 1);
     let finding = &bad(&text).findings[0];
+    let scheme = GOOD.replacen("max_age", "allow_credentials: true, max_age", 1);
+    assert_eq!(good(&scheme).warnings[0].code, "any-origin-with-credentials");
     assert_eq!(finding.message, "allow-credentials is not supported if 'allow-origin' is *");
 }
