@@ -117,6 +117,12 @@ impl Answer {
         }
     }
 
+    /// 204: yes, and nothing more to say.
+    #[must_use]
+    pub fn no_content() -> Self {
+        Self::new(204, page::CONTENT_TYPE_HTML, Bytes::new())
+    }
+
     /// A public key in PEM form, which never changes under its name.
     #[must_use]
     pub fn public_key(pem: Bytes) -> Self {

@@ -4,29 +4,35 @@
 //! what differs: how a path selects a route, and in which words a caller is refused. Sending is
 //! `proxy`'s, bodies and headers of answers are `answer`'s.
 
+pub mod cors;
 mod dialect;
 mod integration;
+pub mod limits;
 mod mapping;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
-pub use self::dialect::Asker;
-pub use self::integration::Integration;
-use self::mapping::Mappings;
-pub use self::mapping::{Edits, Facts, HeaderEdit, ResponseEdits};
-use self::table::RouteTable;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use ::http::HeaderMap;
 
+pub use self::cors::Cors;
+pub use self::dialect::Asker;
+pub use self::integration::Integration;
+pub use self::limits::Limits;
+use self::mapping::Mappings;
+pub use self::mapping::{Edits, Facts, HeaderEdit, ResponseEdits};
+use self::table::RouteTable;
 use crate::auth::{self, Authorizers, CompiledValidation};
 use crate::config::model::{
     self, AuthorizerKind, ClaimHeader, Demand, Flavour, GatewayResponse, GroupIndex,
     IdentitySource, Name,
 };
 use crate::http::{Malformed, PathPolicy};
+use crate::telemetry::metrics::Metrics;
 
 /// Longest request body, in bytes (API Gateway's fixed quota).
 pub const MAX_BODY: u64 = 10 * 1024 * 1024;
@@ -44,6 +50,12 @@ pub struct Api {
     prefix: Box<str>,
     gateway_responses: Vec<GatewayResponse>,
     table: RouteTable,
+    /// What browsers are told; targets tell it when absent.
+    pub cors: Option<Cors>,
+    /// How often it may be asked.
+    pub limits: Option<Box<Limits>>,
+    /// Whether who is over a limit is told when to come again; API Gateway does not say.
+    pub tells_when_to_retry: bool,
     /// In file order.
     pub routes: Vec<Route>,
 }
@@ -59,6 +71,8 @@ pub struct Route {
     query_parameter: Option<Box<str>>,
     /// Any of these is demanded; what a refused caller is told.
     pub scopes: Vec<String>,
+    /// How often it may be asked.
+    pub limits: Option<Box<Limits>>,
     /// What becomes of its requests.
     pub integration: Integration,
     variables: Vec<(Box<str>, integration::Part)>,
@@ -75,13 +89,21 @@ pub struct Place {
 }
 
 impl Api {
-    /// Makes an API ready. Its callers' claims become the file's `claim_headers`.
+    /// Makes an API ready. Its callers' claims become the file's `claim_headers`. Limits that the
+    /// API of this name had before keep their state.
     #[must_use]
     pub fn compile(
         api: &model::Api,
         authorizers: &Authorizers,
         claim_headers: &[ClaimHeader],
+        previous: Option<&Self>,
+        metrics: &Metrics,
     ) -> Self {
+        let before: HashMap<&str, &Limits> = previous
+            .into_iter()
+            .flat_map(|api| &api.routes)
+            .filter_map(|route| Some((&*route.key, route.limits.as_deref()?)))
+            .collect();
         let groups = groups(api);
         let mut routes = Vec::with_capacity(api.routes.len());
         for route in &api.routes {
@@ -95,6 +117,9 @@ impl Api {
             });
             routes.push(Route {
                 key: route.key.clone(),
+                limits: Limits::compile(&route.throttle, before.get(&*route.key).copied(), || {
+                    metrics.throttle(&api.name, &route.key)
+                }),
                 scopes: validation.map(scopes).unwrap_or_default(),
                 validation: validation.map(|v| authorizers.compile_validation(v, claim_headers)),
                 kind: authorizer.map(|authorizer| authorizer.kind.clone()),
@@ -111,6 +136,13 @@ impl Api {
             prefix: prefix(api).into(),
             gateway_responses: api.gateway_responses.clone(),
             table: RouteTable::compile(api),
+            cors: api.cors.as_ref().map(Cors::compile),
+            limits: Limits::compile(
+                &api.throttle,
+                previous.and_then(|api| api.limits.as_deref()),
+                || metrics.throttle(&api.name, ""),
+            ),
+            tells_when_to_retry: api.is_strict,
             routes,
         }
     }

@@ -3,6 +3,7 @@
 //! The running gateway and every command that explains, tests or compares a file ask this one
 //! function, so they cannot disagree.
 
+mod api_limits;
 mod api_route;
 mod reason;
 mod sign_in;
@@ -61,6 +62,9 @@ pub struct Request<'a> {
     pub presented: Option<Presented<'a>>,
     /// Whether it came by a connection whose client no trust store has vouched for.
     pub is_unverified: bool,
+    /// Whether it is a real one, which limits count: nobody who only asks what would become of a
+    /// request is told that there were too many.
+    pub is_counted: bool,
     /// What came of renewing its session, after [`Step::Renew`].
     pub renewed: Option<&'a Renewed>,
 }

@@ -21,6 +21,7 @@ pub mod explain;
 pub mod fetch;
 pub mod http;
 pub mod import;
+pub mod limit;
 pub mod proxy;
 pub mod route_tests;
 pub mod routing;

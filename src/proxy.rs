@@ -4,6 +4,7 @@
 //! engine says: an answer of our own, a wait for a key set, or a forwarding plan.
 
 mod context;
+mod cors;
 mod exchange;
 mod fail_point;
 mod failure;
@@ -142,6 +143,7 @@ impl ProxyHttp for Gateway {
             begun.snapshot.owned.remove_from(trailers);
         }
         respond::undress(trailers, context);
+        cors::undress(trailers, context);
         Ok(None)
     }
 

@@ -170,7 +170,11 @@ impl Snapshot {
         let apis: Vec<Api> = config
             .apis
             .iter()
-            .map(|api| Api::compile(api, &authorizers, &config.claim_headers))
+            .map(|api| {
+                let before = previous.into_iter().flat_map(|old| &old.apis);
+                let before = before.into_iter().find(|old| old.name == api.name);
+                Api::compile(api, &authorizers, &config.claim_headers, before, metrics)
+            })
             .collect();
         let signs_in = listeners
             .iter()

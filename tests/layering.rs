@@ -11,6 +11,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("telemetry", 0, &["clock", "http"]),
     ("http", 0, &["clock"]),
     ("config", 1, &[]),
+    ("limit", 2, &[]),
     ("routing", 2, &[]),
     ("auth", 2, &[]),
     ("session", 2, &[]),

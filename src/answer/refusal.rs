@@ -24,6 +24,9 @@ pub enum Refusal {
     /// The listener demands a client certificate by now, and had not when this connection was made.
     #[error("the client was not verified on this connection")]
     UnverifiedClient,
+    /// It is over a limit of its API or route.
+    #[error("there were too many requests")]
+    Throttled,
     /// The target group's protocol version cannot carry the request (alb.md 9.1).
     #[error("the target group cannot speak the client's protocol")]
     ProtocolMismatch,
@@ -71,12 +74,13 @@ pub enum Refusal {
 impl Refusal {
     /// Every refusal but the malformed, for whoever prepares a counter for each; the malformed are
     /// [`Malformed::ALL`].
-    pub const ALL_BUT_MALFORMED: [Self; 19] = [
+    pub const ALL_BUT_MALFORMED: [Self; 20] = [
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::BodyMalformed,
         Self::MisdirectedHost,
         Self::UnverifiedClient,
+        Self::Throttled,
         Self::ProtocolMismatch,
         Self::RedirectTooLong,
         Self::TransformFailed,
@@ -103,6 +107,7 @@ impl Refusal {
             Self::BodyMalformed => "body_malformed",
             Self::MisdirectedHost => "misdirected_host",
             Self::UnverifiedClient => "unverified_client",
+            Self::Throttled => "throttled",
             Self::ProtocolMismatch => "protocol_mismatch",
             Self::RedirectTooLong => "redirect_too_long",
             Self::TransformFailed => "transform_failed",
@@ -129,6 +134,7 @@ impl Refusal {
             Self::BodyTooLarge => 413,
             Self::BodyMalformed => 400,
             Self::MisdirectedHost | Self::UnverifiedClient => 421,
+            Self::Throttled => 429,
             Self::ProtocolMismatch => 464,
             Self::RedirectTooLong => 507,
             Self::NoTarget | Self::TargetBusy | Self::Overloaded => 503,

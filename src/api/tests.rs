@@ -50,7 +50,7 @@ fn route(key: &str) -> Route {
         response_mappings: Vec::new(),
         timeout: Duration::from_secs(1),
     };
-    Route { key: key.into(), pattern, authorizer, integration }
+    Route { key: key.into(), pattern, authorizer, throttle: Vec::new(), integration }
 }
 
 fn select<'a>(keys: &[&'a str], is_strict: bool, request: &str) -> Option<&'a str> {
@@ -67,6 +67,8 @@ fn api(flavour: Flavour, is_strict: bool, keys: &[&str]) -> Api {
         has_stage_in_path: false,
         stage_variables: Vec::new(),
         gateway_responses: Vec::new(),
+        cors: None,
+        throttle: Vec::new(),
         base_path: String::new(),
         is_strict,
         routes: keys.iter().map(|key| route(key)).collect(),

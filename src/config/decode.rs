@@ -278,6 +278,18 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
         Err(self.misfit("`true` or `false`").help(help))
     }
 
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
+        let number = self.text().filter(|_| matches!(self.node.value, Value::Number));
+        // `010` is eight to some readers.
+        let is_decimal = |text: &&str| {
+            !(text.starts_with('0') && text.as_bytes().get(1).is_some_and(u8::is_ascii_digit))
+        };
+        match number.filter(is_decimal).and_then(|text| text.parse().ok()) {
+            Some(number) => visitor.visit_f64(number),
+            None => Err(self.misfit("a number")),
+        }
+    }
+
     fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
         let text = self.text().unwrap_or_default();
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -409,7 +421,7 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 f64 char bytes byte_buf unit unit_struct tuple
+        i8 i16 i32 i64 i128 u8 u16 u32 u128 f32 char bytes byte_buf unit unit_struct tuple
         tuple_struct ignored_any
     }
 }

@@ -4,6 +4,8 @@
 //! range. Whoever holds a [`Config`] need not check it again. Nothing here opens a file or socket.
 
 mod api;
+mod cors;
+mod throttle;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +20,8 @@ pub use self::api::{
     Operation, ResponseCase, ResponseMapping, ResponseType, Route, RouteAuthorizer, RoutePattern,
     Segment,
 };
+pub use self::cors::{AllowedOrigin, Cors};
+pub use self::throttle::{Throttle, ThrottleKey};
 use super::deny_list::Entry;
 use super::diagnostics::Span;
 pub use super::error_page::{ErrorPage, ErrorPages, PageFor};

@@ -4,6 +4,7 @@
 //! types, so they speak to whoever writes the file. Defaults and checks are in `validate`.
 
 mod api;
+mod cors;
 mod development;
 mod error_page;
 mod forwarding;
@@ -13,6 +14,7 @@ mod rule;
 mod sign_in;
 mod stickiness;
 mod target_group;
+mod throttle;
 mod transform;
 mod user_pool;
 
@@ -24,6 +26,7 @@ pub(super) use super::route_tests::raw::Test as RouteTest;
 use super::units::{DurationText, SizeText};
 
 pub(super) use api::*;
+pub(super) use cors::*;
 pub(super) use development::*;
 pub(super) use error_page::*;
 pub(super) use forwarding::*;
@@ -33,6 +36,7 @@ pub(super) use rule::*;
 pub(super) use sign_in::*;
 pub(super) use stickiness::*;
 pub(super) use target_group::*;
+pub(super) use throttle::*;
 pub(super) use transform::*;
 pub(super) use user_pool::*;
 
@@ -310,9 +314,9 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
             return Some("it belongs to the pool, under `user_pools`; name that pool here");
         }
         ("File", "identity_pools" | "rate_limits") => FILE,
-        ("Api", "stages" | "extends" | "cors" | "throttle" | "openapi" | "mutual_tls")
+        ("Api", "stages" | "extends" | "openapi" | "mutual_tls")
         | ("Authorizer", "request" | "aws_iam")
-        | ("Route", "throttle" | "request_validator" | "request_models")
+        | ("Route", "request_validator" | "request_models")
         | ("Integration", "connection_type") => API,
         ("JwtAuthorizer", "issuer" | "audience" | "audiences") => {
             return Some(

@@ -1,5 +1,6 @@
 mod apis;
 mod balancing;
+mod cors;
 mod error_pages;
 mod forwarding;
 mod hostile;
@@ -9,6 +10,7 @@ mod rendering;
 mod response_headers;
 mod sign_in;
 mod surroundings;
+mod throttle;
 
 use super::diagnostics::Diagnostic;
 use super::{Loaded, Report, parse_portable};

@@ -13,6 +13,7 @@ mod browser_url;
 mod chain;
 mod claims;
 mod condition;
+mod cors;
 mod deny_list;
 mod development;
 mod error_page;
@@ -28,6 +29,7 @@ mod session;
 mod sign_in;
 mod stickiness;
 mod target_group;
+mod throttle;
 mod transform;
 mod user_pool;
 

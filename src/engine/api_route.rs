@@ -1,19 +1,19 @@
 //! A request at an API: the route that takes it, who may come, and what the target is asked.
 
 use super::{Decision, Moment, Plan, Reason, Request, Sent, Step, View};
-use crate::answer::Refusal;
-use crate::api::{Api, Asker, Edits, Facts, MAX_BODY, MAX_HEAD, Place, Route};
+use crate::answer::{Answer, Refusal};
+use crate::api::{Api, Asker, Edits, Facts, MAX_BODY, MAX_HEAD, Place, Route, cors};
 use crate::auth::{self, Identity, Outcome};
 use crate::config::model::ApiIndex;
 use crate::http::{Authority, Malformed, Received, Target};
 use crate::stickiness::Client;
 
 /// A request at its route.
-struct AtRoute<'a> {
-    api: &'a Api,
-    route: &'a Route,
+pub(super) struct AtRoute<'a> {
+    pub(super) api: &'a Api,
+    pub(super) route: &'a Route,
     relative: &'a str,
-    asker: Asker<'a>,
+    pub(super) asker: Asker<'a>,
 }
 
 /// Why a caller is not let through, and what becomes of the request.
@@ -56,6 +56,13 @@ impl View<'_> {
             Some(AtRoute { api, route: api.routes.get(position)?, relative, asker })
         });
         let Some(at) = at else {
+            if api.relative(&target.path).is_some()
+                && api.cors.is_some()
+                && cors::is_preflight(method, request.headers)
+            {
+                let step = Step::Answer { answer: Answer::no_content(), close: false };
+                return self.decided(place, None, (Reason::Preflight, step));
+            }
             let answer = match api.relative(&target.path) {
                 Some(_) => api.refuse_route(request.headers, asker),
                 None => api.refuse_path(asker),
@@ -63,6 +70,9 @@ impl View<'_> {
             let step = Step::Answer { answer, close: false };
             return self.decided(place, None, (Reason::NoRoute, step));
         };
+        if let Some(refused) = self.throttle_before(&at, request, moment) {
+            return self.decided(place, None, refused);
+        }
         let identity = match self.admit(&at, request, target.query, moment) {
             Ok(identity) => identity,
             Err(refused) => {
@@ -71,6 +81,9 @@ impl View<'_> {
                 return Decision { error_reason, ..decision };
             }
         };
+        if let Some(refused) = self.throttle_after(&at, request, moment, identity.as_ref()) {
+            return self.decided(place, identity, refused);
+        }
         let step = self.integrate(&at, request, (target, authority), moment, identity.as_ref());
         self.decided(place, identity, step)
     }

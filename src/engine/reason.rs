@@ -18,6 +18,8 @@ pub enum Reason {
     FixedResponse,
     /// No route of the API takes the request.
     NoRoute,
+    /// A browser asked whether a page may call the API, and no route takes that.
+    Preflight,
     /// The gateway's own path for the keys of its identity assertions.
     IdentityKeys,
     /// Somebody signs in or out, or must.
@@ -40,6 +42,7 @@ impl Reason {
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
             Self::NoRoute => "no_route",
+            Self::Preflight => "preflight",
             Self::IdentityKeys => "identity_keys",
             Self::SignIn(outcome) => outcome.as_str(),
             Self::Auth(reason) => reason.as_str(),
@@ -56,6 +59,8 @@ impl Reason {
             Self::Public,
             Self::Redirect,
             Self::FixedResponse,
+            Self::NoRoute,
+            Self::Preflight,
             Self::IdentityKeys,
         ];
         let own = own.into_iter().chain([Self::ClientClosed]).map(Self::as_str);
@@ -82,6 +87,7 @@ impl Reason {
                 | Outcome::LogoutFailed,
             )
             | Self::NoRoute
+            | Self::Preflight
             | Self::IdentityKeys
             | Self::Auth(_)
             | Self::Refused(_)

@@ -63,6 +63,7 @@ fn decide_get(target: &str, headers: &HeaderMap, content_length: Option<u64>) ->
         is_http2: false,
         presented: None,
         is_unverified: true,
+        is_counted: true,
         renewed: None,
     };
     let moment = Moment {

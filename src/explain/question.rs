@@ -277,6 +277,7 @@ impl Asked {
             is_http2: self.is_http2,
             presented: None,
             is_unverified: false,
+            is_counted: false,
             renewed: None,
         }
     }

@@ -7,6 +7,7 @@ use pingora_proxy::Session;
 use super::Gateway;
 use super::context::{Begun, Context};
 use super::exchange;
+use crate::answer::Refusal;
 use crate::connection::{BodyRefusal, ConnectionFacts};
 use crate::engine::{Decision, Reason};
 use crate::snapshot::{CAUSES, Rule, Snapshot};
@@ -189,8 +190,9 @@ fn count_decision(rule: &Rule, decision: Option<&Decision>) {
     }
     match decision.map(|decision| decision.reason) {
         Some(Reason::Auth(reason)) => rule.metrics.decision(1 + reason.index()),
+        // Nobody was asked who is calling, or it did not matter.
+        Some(Reason::NoRoute | Reason::Preflight | Reason::Refused(Refusal::Throttled)) | None => {}
         Some(_) => rule.metrics.decision(0),
-        None => {}
     }
 }
 

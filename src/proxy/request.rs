@@ -249,6 +249,7 @@ fn facts_of<'a>(
         is_http2: header.version == Version::HTTP_2,
         presented: facts.presented(),
         is_unverified: facts.is_unverified(),
+        is_counted: true,
         renewed,
     }
 }

@@ -14,7 +14,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::context::Context;
-use super::{Gateway, integration, verdict};
+use super::{Gateway, cors, integration, verdict};
 use crate::answer::{Answer, Caller, Style};
 use crate::clock;
 use crate::connection::ConnectionFacts;
@@ -57,6 +57,7 @@ pub(super) async fn send(
     for (name, value) in &answer.headers {
         header.append_header(name, value.clone())?;
     }
+    cors::dress(&mut header, session.req_header(), context)?;
     let is_empty = answer.body.is_empty();
     if let (ServerSession::H2(stream), true) = (session.as_downstream_mut(), is_empty) {
         // The head ends the stream: with an empty frame behind it, gRPC callers would take the
@@ -107,6 +108,7 @@ impl Gateway {
             stick(response, context)?;
             renew(response, context)?;
             dress(response, context)?;
+            cors::dress(response, session.req_header(), context)?;
         }
         if response.status == 101 {
             let parts =

@@ -14,6 +14,7 @@ mod logouts;
 mod process;
 mod stickiness;
 mod text;
+mod throttling;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub use families::{
 pub use groups::GroupCounts;
 pub use logouts::LogoutMetrics;
 pub use stickiness::StickinessMetrics;
+pub use throttling::ThrottleMetrics;
 
 use families::Families;
 use text::Text;
@@ -223,6 +225,12 @@ impl Metrics {
         reasons: &'static [&'static str],
     ) -> Arc<StickinessMetrics> {
         self.families.stickiness(target_group, reasons)
+    }
+
+    /// The handle of an API's limits, or of a route's; `route` is empty for the API's own.
+    #[must_use]
+    pub fn throttle(&self, api: &str, route: &str) -> Arc<ThrottleMetrics> {
+        self.families.throttle(api, route)
     }
 
     /// Tells, before a scrape, how often each thing has happened to connections so far.

@@ -1,13 +1,15 @@
 //! APIs as JSON.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::claims::jwt_validation;
 use super::{Names, seconds};
 use crate::config::expression::Expression;
 use crate::config::model::{
-    Api, AuthorizerKind, GatewayResponse, Integration, Mapped, Mapping, Operation, ResponseCase,
-    Route, RouteAuthorizer, Segment,
+    AllowedOrigin, Api, AuthorizerKind, Cors, GatewayResponse, Integration, Mapped, Mapping,
+    Operation, ResponseCase, Route, RouteAuthorizer, Segment, Throttle, ThrottleKey,
 };
 use crate::config::regex::Regex;
 
@@ -21,6 +23,8 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         gateway_responses,
         base_path,
         is_strict,
+        cors,
+        throttle,
         routes,
         span: _,
     } = api;
@@ -37,7 +41,28 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         "stage_variables": variables,
         "compatibility": if *is_strict { "strict" } else { "aws" },
         "gateway_responses": responses,
+        "cors": cors.as_ref().map(self::cors),
+        "throttle": limits(throttle),
         "routes": routes,
+    })
+}
+
+fn cors(cors: &Cors) -> Value {
+    let Cors {
+        allow_origins,
+        allow_methods,
+        allow_headers,
+        expose_headers,
+        max_age,
+        allow_credentials,
+    } = cors;
+    json!({
+        "allow_origins": allow_origins.iter().map(AllowedOrigin::text).collect::<Vec<_>>(),
+        "allow_methods": allow_methods,
+        "allow_headers": allow_headers,
+        "expose_headers": expose_headers,
+        "max_age": max_age.map(|age| seconds(Duration::from_secs(age.into()))),
+        "allow_credentials": allow_credentials,
     })
 }
 
@@ -59,7 +84,7 @@ fn gateway_response(response: &GatewayResponse) -> (String, Value) {
 }
 
 fn route(route: &Route, names: &Names<'_>) -> Value {
-    let Route { key: _, pattern: _, authorizer, integration } = route;
+    let Route { key: _, pattern: _, authorizer, throttle, integration } = route;
     let Integration { group, path, request_mappings, response_mappings, timeout } = integration;
     let responses: Map<String, Value> = response_mappings
         .iter()
@@ -70,6 +95,7 @@ fn route(route: &Route, names: &Names<'_>) -> Value {
             || json!("none"),
             |authorizer| self::authorizer(authorizer, names),
         ),
+        "throttle": limits(throttle),
         "integration": {
             "target_group": names.groups.get(group.0).map(|name| &***name),
             "path": path.as_deref().map(template),
@@ -113,6 +139,19 @@ fn authorizer(authorizer: &RouteAuthorizer, names: &Names<'_>) -> Value {
             "identity_validation_expression": validation_expression.as_ref().map(Regex::as_str),
         }),
     }
+}
+
+fn limits(limits: &[Throttle]) -> Value {
+    let limit = |limit: &Throttle| {
+        let Throttle { rate, burst, per, max_keys } = limit;
+        json!({
+            "rate": rate,
+            "burst": burst,
+            "per": per.as_ref().map(ThrottleKey::text),
+            "max_keys": max_keys,
+        })
+    };
+    limits.iter().map(limit).collect()
 }
 
 fn template(segments: &[Segment]) -> String {

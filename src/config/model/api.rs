@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{GroupIndex, JwtValidation, Name};
+use super::{Cors, GroupIndex, JwtValidation, Name, Throttle};
 use crate::config::diagnostics::Span;
 use crate::config::expression::Expression;
 use crate::config::regex::Regex;
@@ -30,6 +30,10 @@ pub struct Api {
     pub base_path: String,
     /// Whether the safe reading applies where AWS's is open to bypass. Default true.
     pub is_strict: bool,
+    /// Which pages of other origins may call; targets say it when absent.
+    pub cors: Option<Cors>,
+    /// How often its routes may be asked; all of these count.
+    pub throttle: Vec<Throttle>,
     /// In file order.
     pub routes: Vec<Route>,
     /// Where the API stands in the file.
@@ -72,6 +76,8 @@ pub struct Route {
     pub pattern: RoutePattern,
     /// Who may come; nobody is asked when absent.
     pub authorizer: Option<RouteAuthorizer>,
+    /// How often it may be asked; all of these count, and the API's.
+    pub throttle: Vec<Throttle>,
     /// Where requests go.
     pub integration: Integration,
 }

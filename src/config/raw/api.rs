@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::field::{Field, List, Table};
+use crate::config::raw::{Cors, Throttle};
 use crate::config::units::DurationText;
 
 /// An API as on API Gateway: its routes decide who may come and who serves.
@@ -36,6 +37,11 @@ pub(in crate::config) struct Api {
     /// What callers of a REST API are told in place of API Gateway's words, by response type:
     /// `UNAUTHORIZED`, `DEFAULT_4XX`, ...
     pub(in crate::config) gateway_responses: Field<Table<GatewayResponse>>,
+    /// Which pages of other origins may call from a browser. Default: what targets say of it passes.
+    pub(in crate::config) cors: Field<Box<Cors>>,
+    /// How often requests for its routes may come, all together or each client's. Limits of a route
+    /// count too.
+    pub(in crate::config) throttle: Field<Throttle>,
     /// By route key: `GET /orders/{id}`, `ANY /files/{proxy+}`, `$default`. The most specific path
     /// wins, then the method.
     #[schemars(extend("minProperties" = 1))]
@@ -130,6 +136,8 @@ pub(in crate::config) struct Route {
     /// Any of these scopes. With a `cognito` authorizer they ask for access tokens.
     #[schemars(length(min = 1), example = ["orders/read"])]
     pub(in crate::config) scopes: Field<List<String>>,
+    /// How often requests may come, all together or each client's. Limits of the API count too.
+    pub(in crate::config) throttle: Field<Throttle>,
     /// Who serves it, and how it is asked.
     pub(in crate::config) integration: Field<Box<Integration>>,
 }

@@ -78,6 +78,7 @@ fn mistakes_of_apis() {
         ("type: http", "type: http\n    stage_variables: { a-b: c }", "invalid-stage-variable"),
         ("type: http", "type: http\n    stage_variables: { a: 'b c' }", "invalid-stage-variable"),
         ("type: http", "type: http\n    gateway_responses: {}", "contradiction"),
+        ("type: http", "type: rest\n    cors: { allow_origins: ['*'] }", "contradiction"),
         (
             "type: http",
             "type: rest\n    gateway_responses: { UNAUTHORISED: {} }",

@@ -70,6 +70,12 @@ impl Judge<'_> {
             let message = "an HTTP API has no gateway responses";
             self.report(Diagnostic::error("contradiction", key, message).help("`type: rest` has"));
         }
+        if let Some(key) = raw.cors.key().filter(|_| flavour == Some(Flavour::Rest)) {
+            let message = "a REST API has no `cors`";
+            let finding = Diagnostic::error("contradiction", key, message);
+            self.report(finding.help("give it a route for `OPTIONS` and `gateway_responses`"));
+        }
+        let cors = self.cors(&raw.cors);
         let gateway_responses = self.gateway_responses(&raw.gateway_responses);
         let authorizers = self.authorizers(raw, flavour, scene);
         let table = self.demand(&raw.routes, name.span, "routes")?;
@@ -80,6 +86,10 @@ impl Judge<'_> {
             stage_variables: stage_variables.clone(),
         };
         let routes = self.routes(table, &house, scene);
+        let is_open = |routes: &Vec<Route>| routes.iter().all(|route| route.authorizer.is_none());
+        let throttle = self.throttle(&raw.throttle, routes.as_ref().is_some_and(is_open));
+        let routes = routes?;
+        self.judge_throttle_memory(name.span, &throttle, &routes);
         Some(Api {
             name: name.value.as_str().into(),
             flavour: flavour?,
@@ -89,7 +99,9 @@ impl Judge<'_> {
             gateway_responses,
             base_path: base_path?,
             is_strict: house.is_strict,
-            routes: routes?,
+            cors,
+            throttle,
+            routes,
             span: name.span,
         })
     }
@@ -201,13 +213,14 @@ impl Judge<'_> {
             pattern: &pattern,
             stage_variables: &house.stage_variables,
         };
+        let throttle = self.throttle(&raw.throttle, matches!(door, Some(Door::Open)));
         let integration = self.integration(key, around, raw, scene);
         let authorizer = match door? {
             Door::Open => None,
             Door::Closed(closed) => Some(house.authorizers.judge(*closed, scopes)),
         };
         let key = key.value.as_str().into();
-        Some(Route { key, pattern, authorizer, integration: integration? })
+        Some(Route { key, pattern, authorizer, throttle, integration: integration? })
     }
 
     fn route_scopes(&mut self, raw: &raw::Route) -> Option<Vec<String>> {

@@ -15,6 +15,7 @@ use super::cells::{Counter, DURATION_BUCKETS, Histogram};
 use super::logouts::{self, LogoutMetrics};
 use super::stickiness::{self, StickinessMetrics};
 use super::text::{Labels, Text};
+use super::throttling::{self, ThrottleMetrics};
 use super::traffic::{self, Traffic};
 
 /// Values of the label `status_class`; `none` is a request that ended without an answer.
@@ -241,6 +242,8 @@ pub(super) struct Families {
     logouts: Held<Box<str>, LogoutMetrics>,
     /// By target group.
     stickiness: Held<Box<str>, StickinessMetrics>,
+    /// By API and route.
+    throttling: Held<(Box<str>, Box<str>), ThrottleMetrics>,
 }
 
 impl Families {
@@ -304,12 +307,18 @@ impl Families {
             .get_or_make(target_group.into(), || StickinessMetrics::new(target_group, reasons))
     }
 
+    pub(super) fn throttle(&self, api: &str, route: &str) -> Arc<ThrottleMetrics> {
+        let key = (api.into(), route.into());
+        self.throttling.get_or_make(key, || ThrottleMetrics::new(api, route))
+    }
+
     pub(super) fn write(&self, text: &mut Text) {
         self.write_rules(text);
         self.write_listeners(text);
         self.write_pools(text);
         logouts::write(text, &self.logouts.living());
         stickiness::write(text, &self.stickiness.living());
+        throttling::write(text, &self.throttling.living());
     }
 
     /// Series of rules appear with their first request: thousands of rules may never see one.
