@@ -22,6 +22,7 @@ def text(authorize, log=False, shape=None, revision=0, key_set=places.KEY_SET, t
     return "\n".join([
         f"admin: {{ address: 127.0.0.1:{places.ADMIN}, token: \"${{file:{token_file}}}\" }}",
         "threads: 1",
+        *(["identity_assertion: { issuer: https://edge.example.com }"] if "identity" in flags else []),
         f"access_log: {{ destination: {'stdout' if log else quoted('off')} }}",
         "claim_headers: { x-auth-subject: sub, x-auth-client-id: client_id, x-auth-scope: scope, "
         "x-auth-groups: \"cognito:groups\" }",
