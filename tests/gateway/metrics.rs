@@ -292,6 +292,10 @@ fn every_metric_that_the_guides_name_is_there_and_every_one_there_is_named() {
     for name in &translated {
         assert!(there.contains(name.as_str()), "metrics.md names {name}");
     }
+    for name in named(&read("../deploy/prometheus/alerts.yaml")) {
+        let family = name.strip_suffix("_bucket").unwrap_or(&name);
+        assert!(there.contains(family), "alerts.yaml names {name}");
+    }
     // The list of all of them shortens names that have a beginning in common.
     let listed = read("operations.md");
     for name in there {

@@ -6,7 +6,7 @@ import subprocess
 from prometheus_client.parser import text_string_to_metric_families
 
 import cases
-from gateway import TARGET, Client, Gateway, Server, Suite
+from gateway import ROOT, TARGET, Client, Gateway, Server, Suite
 from differential import routes
 from tokens import access_token
 
@@ -69,3 +69,7 @@ def judge_with_promtool(suite, text):
                              capture_output=True, timeout=60, check=False)
     complaints = (checked.stdout + checked.stderr).strip()
     suite.equal("promtool check metrics", (checked.returncode, complaints), (0, ""))
+    for words in (["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]):
+        judged = subprocess.run([promtool, *words], cwd=ROOT / "deploy/prometheus", text=True,
+                                capture_output=True, timeout=60, check=False)
+        suite.equal("promtool " + " ".join(words), (judged.returncode, judged.stderr.strip()), (0, ""))

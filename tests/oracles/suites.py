@@ -5,7 +5,7 @@ import sys
 import time
 
 ALL = ["differential", "issuers", "files", "metrics", "clients", "mutual_tls", "smuggling", "imports",
-       "sign_in"]
+       "sign_in", "packaging"]
 
 
 def main(names):
