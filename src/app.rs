@@ -10,6 +10,7 @@ mod reload;
 mod session_key;
 mod start;
 mod stop;
+mod supervisor;
 mod targets;
 mod view;
 

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::reload::Reloader;
 use super::start::{Gateway, Task};
+use super::supervisor;
 use super::view::AdminView;
 use crate::admin;
 use crate::config::watch::{Change, Watch};
@@ -73,6 +74,7 @@ impl BackgroundService for Background {
         }));
         tokio::spawn(rotate_identity_keys(Arc::clone(gateway)));
         tokio::spawn(become_ready(Arc::clone(gateway)));
+        tokio::spawn(supervisor::feed_watchdog());
         tokio::spawn(watch_file(Arc::clone(&self.reloader)));
         tokio::spawn(hear_hangups(Arc::clone(gateway), Arc::clone(&self.reloader)));
         self.serve_admin(admin, shutdown).await;
@@ -144,6 +146,10 @@ async fn become_ready(gateway: Arc<Gateway>) {
     }
     gateway.has_started.store(true, Ordering::Release);
     tracing::info!("ready");
+    // A signal may have come first; what stops is not made to look ready again.
+    if gateway.is_ready() {
+        supervisor::ready("serving");
+    }
 }
 
 async fn watch_file(reloader: Arc<Reloader>) {

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::expiry::{Expiry, Nearness};
 use super::named_files::NamedFiles;
 use super::start::{Gateway, destination, log_settings};
+use super::supervisor;
 use crate::admin::ReloadReport;
 use crate::check;
 use crate::clock;
@@ -103,6 +104,11 @@ impl Reloader {
     }
 
     fn reload_locked(&self, state: &mut State) -> Result<ReloadReport, ReloadError> {
+        // Before the start is over, "ready again" would be too early.
+        let is_told = self.gateway.is_ready();
+        if is_told {
+            supervisor::reloading();
+        }
         let result = self.read(state).and_then(|loaded| self.put_in_force(loaded, state));
         match &result {
             Ok(report) => tracing::info!(
@@ -115,6 +121,12 @@ impl Reloader {
                 self.gateway.metrics.reload_refused();
                 tracing::error!(file = %self.file.display(), "reload refused, the rules before still serve:\n{why}");
             }
+        }
+        if is_told && self.gateway.is_ready() {
+            supervisor::ready(match &result {
+                Ok(_) => "serving",
+                Err(_) => "serving the rules before: the changed file was refused, see the log",
+            });
         }
         result
     }

@@ -8,6 +8,7 @@ use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::start::Gateway;
+use super::supervisor;
 use crate::connection::Drain;
 
 /// Tells Pingora to end only when nothing is in flight any more.
@@ -24,6 +25,7 @@ impl StopSignal {
     async fn drain(&self) {
         let settings = self.gateway.snapshot.load().config.shutdown.clone();
         self.gateway.is_stopping.store(true, Ordering::Release);
+        supervisor::stopping(settings.pre_stop_wait.saturating_add(settings.drain_limit));
         self.drain.begin();
         tokio::time::sleep(settings.pre_stop_wait).await;
         self.drain.stop_accepting();

@@ -61,6 +61,7 @@ mod spellings;
 mod spoofing;
 mod statuses;
 mod stickiness;
+mod supervision;
 mod target_tls;
 mod targets;
 mod throttling;

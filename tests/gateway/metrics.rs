@@ -288,13 +288,26 @@ fn every_metric_that_the_guides_name_is_there_and_every_one_there_is_named() {
             .map(str::to_owned)
             .collect()
     };
+    // Those of the process are named by others too.
+    let metrics_in = |text: &str| -> BTreeSet<String> {
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| word.starts_with("portcullis_") || word.starts_with("process_"))
+            .map(str::to_owned)
+            .collect()
+    };
     let translated = named(&read("metrics.md"));
     for name in &translated {
         assert!(there.contains(name.as_str()), "metrics.md names {name}");
     }
-    for name in named(&read("../deploy/prometheus/alerts.yaml")) {
-        let family = name.strip_suffix("_bucket").unwrap_or(&name);
-        assert!(there.contains(family), "alerts.yaml names {name}");
+    let all: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()).collect();
+    for file in ["../deploy/prometheus/alerts.yaml", "../deploy/grafana/dashboard.json"] {
+        let names = metrics_in(&read(file));
+        assert!(names.len() > 10, "{file} names {names:?}");
+        for name in names {
+            let family = name.strip_suffix("_bucket").unwrap_or(&name);
+            assert!(all.contains(family), "{file} names {name}");
+        }
     }
     // The list of all of them shortens names that have a beginning in common.
     let listed = read("operations.md");
@@ -307,4 +320,40 @@ fn every_metric_that_the_guides_name_is_there_and_every_one_there_is_named() {
                 .any(|(at, _)| listed.contains(&format!("`{}`", &name[at..])));
         assert!(is_listed, "operations.md does not name {name}");
     }
+}
+
+#[test]
+fn the_dashboard_can_be_imported_and_asks_every_panel_of_the_chosen_source_and_instances() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/grafana/dashboard.json");
+    let text = std::fs::read_to_string(file).expect("the dashboard");
+    let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    // An id would be that of a dashboard of the Grafana it was exported from.
+    assert!(dashboard.get("id").is_none());
+    let variables: Vec<&str> = dashboard["templating"]["list"]
+        .as_array()
+        .expect("variables")
+        .iter()
+        .filter_map(|variable| variable["name"].as_str())
+        .collect();
+    assert_eq!(variables, ["datasource", "instance"]);
+    let (mut ids, mut rows) = (BTreeSet::new(), Vec::new());
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        let title = panel["title"].as_str().expect("a title");
+        assert!(ids.insert(panel["id"].as_u64()), "{title} has the id of another");
+        if panel["type"] == "row" {
+            rows.push(title);
+            continue;
+        }
+        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title}");
+        let targets = panel["targets"].as_array().expect("queries");
+        assert!(!targets.is_empty(), "{title}");
+        for target in targets {
+            assert_eq!(target["datasource"]["uid"], "${datasource}", "{title}");
+            let query = target["expr"].as_str().expect("a query");
+            let metrics = query.matches("portcullis_").count() + query.matches("process_").count();
+            assert_eq!(query.matches("{instance=~\"$instance\"").count(), metrics, "{query}");
+        }
+    }
+    let wanted = ["Traffic", "Latency", "Decisions", "Keys and certificates", "Targets"];
+    assert_eq!(rows, [&wanted[..], &["Connections", "Process"]].concat());
 }

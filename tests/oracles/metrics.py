@@ -1,7 +1,9 @@
 """What `/metrics` says is read by Prometheus's own parsers."""
 
+import json
 import shutil
 import subprocess
+import tempfile
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -73,3 +75,20 @@ def judge_with_promtool(suite, text):
         judged = subprocess.run([promtool, *words], cwd=ROOT / "deploy/prometheus", text=True,
                                 capture_output=True, timeout=60, check=False)
         suite.equal("promtool " + " ".join(words), (judged.returncode, judged.stderr.strip()), (0, ""))
+    judge_dashboard(suite, promtool)
+
+
+def judge_dashboard(suite, promtool):
+    """Every query of the dashboard is PromQL: promtool reads them as rules."""
+    dashboard = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    rules = [{"record": f"query{number}", "expr": query.replace("$__rate_interval", "1m")}
+             for number, query in enumerate(queries)]
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        # JSON is YAML.
+        json.dump({"groups": [{"name": "dashboard", "rules": rules}]}, file)
+        file.flush()
+        judged = subprocess.run([promtool, "check", "rules", file.name], text=True,
+                                capture_output=True, timeout=60, check=False)
+    suite.equal("queries of the dashboard", (judged.returncode, judged.stderr.strip()), (0, ""))
+    suite.check("the dashboard has queries", len(queries) > 30, str(len(queries)))
