@@ -1,5 +1,8 @@
 //! A request at an API: the route that takes it, who may come, and what the target is asked.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Decision, Moment, Plan, Reason, Request, Sent, Step, View};
 use crate::answer::{Answer, Refusal};
 use crate::api::{Api, Asker, Edits, Facts, MAX_BODY, MAX_HEAD, Place, Route, cors};
