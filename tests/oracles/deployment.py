@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 import kubernetes_validate
@@ -37,6 +38,11 @@ def judge_unit(suite):
     suite.check("the unit serves and checks the same file",
                 set(re.findall(r"/usr/bin/portcullis (?:run|check) (\S+)", text))
                 == {"/etc/portcullis/routes.yaml"})
+    accepted(suite, "the file beside the unit", (UNIT.parent / "routes.yaml").read_text())
+    packed = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["metadata"]["deb"]["assets"]
+    missing = [name for name, *_ in packed
+               if not name.startswith("target/") and not list(ROOT.glob(name))]
+    suite.equal("what the package is made of is there", missing, [])
     tool = shutil.which("systemd-analyze")
     if tool is None:
         print("not judged by systemd-analyze: it is not here")
