@@ -3,12 +3,13 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test build lint unit oracles dist bench
+.PHONY: help demo test build lint unit oracles dist deb bench
 
 help:
 	@echo 'make demo    build, then run the gateway with its embedded user pool and two echo targets'
 	@echo 'make test    everything that CI runs: format, lints, unit and gateway tests, foreign oracles'
 	@echo 'make dist    the binary for packages and benchmarks (fat LTO; slow to build)'
+	@echo 'make deb     a Debian package: that binary, its systemd unit, manual page and completions'
 	@echo 'make bench   side by side with HAProxy, nginx and Envoy; see bench/README.md'
 
 demo:
@@ -38,6 +39,10 @@ oracles:
 dist:
 	@scripts/prepare build
 	$(CARGO) build --profile dist --locked
+
+deb:
+	@scripts/prepare build
+	scripts/package
 
 bench:
 	@scripts/prepare build

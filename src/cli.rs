@@ -6,7 +6,9 @@ pub mod check;
 mod demo;
 pub mod diff;
 pub mod explain;
+pub mod healthcheck;
 mod import;
+pub mod pages;
 mod run;
 pub mod schema;
 pub mod test;
@@ -17,7 +19,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{self, LoadOptions, Loaded};
 
@@ -77,6 +79,17 @@ Examples:
   portcullis diff routes.yaml routes.new.yaml
   portcullis diff <(git show main:routes.yaml) routes.yaml
   portcullis diff --fail-on-opened OLD NEW     in CI: fails only when something was opened";
+
+const HEALTHCHECK_EXAMPLES: &str = "\
+Exit code 0 when it is ready, 1 when it is not or does not answer.
+
+Example, in a Dockerfile:
+  HEALTHCHECK CMD [\"/usr/bin/portcullis\", \"healthcheck\"]";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  portcullis completions bash > /usr/share/bash-completion/completions/portcullis
+  portcullis completions fish > ~/.config/fish/completions/portcullis.fish";
 
 const TEST_EXAMPLES: &str = "\
 Exit code 0 when all is as expected, 1 when it is not.
@@ -147,6 +160,14 @@ enum Command {
     /// Get a token from a running development user pool
     #[command(after_help = TOKEN_EXAMPLES)]
     Token(token::TokenArgs),
+    /// Ask a running gateway whether it is ready, where there is no curl
+    #[command(after_help = HEALTHCHECK_EXAMPLES)]
+    Healthcheck(healthcheck::HealthcheckArgs),
+    /// Print what makes a shell complete this command line
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(pages::CompletionsArgs),
+    /// Print the manual page
+    Man,
 }
 
 #[derive(Debug, Args)]
@@ -191,6 +212,11 @@ pub fn main() -> ExitCode {
         Command::Import(command) => run_import(&command),
         Command::UserPool(args) => run_user_pool(&args),
         Command::Token(args) => run_token(&args),
+        Command::Healthcheck(args) => exit_code(healthcheck::run(args, &mut io::stdout().lock())),
+        Command::Completions(args) => {
+            exit_code(pages::completions(Arguments::command(), args, &mut io::stdout().lock()))
+        }
+        Command::Man => exit_code(pages::man(Arguments::command(), &mut io::stdout().lock())),
     };
     ExitCode::from(code)
 }

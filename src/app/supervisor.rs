@@ -26,10 +26,11 @@ pub(super) fn reloading() {
 
 /// The process drains, for so long at most. The manager's own limit of a stop gives way to it.
 pub(super) fn stopping(longest: Duration) {
-    let micros = longest.saturating_add(RESPITE).as_micros();
+    let limit = format!("EXTEND_TIMEOUT_USEC={}", longest.saturating_add(RESPITE).as_micros());
     say(&[
         NotifyState::Stopping,
-        NotifyState::ExtendTimeoutUsec(u32::try_from(micros).unwrap_or(u32::MAX)),
+        // The crate's own has 32 bits: an hour and eleven minutes. The file may say two hours.
+        NotifyState::Custom(&limit),
         NotifyState::Status("draining connections"),
     ]);
 }

@@ -395,3 +395,71 @@ fn no_token_is_in_any_log() {
     gateway.wait_log(&["stopping"]);
     assert!(!format!("{lines:?}{}", gateway.said()).contains("eyJ"));
 }
+
+#[test]
+fn healthcheck_tells_by_its_exit_code_whether_a_gateway_is_ready() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let yaml = format!("shutdown: {{ pre_stop_wait: 60s }}\n{}", protected(&issuer, &target));
+    let gateway = Gateway::start(&yaml);
+    let address = gateway.admin().to_string();
+    let ask = |more: &[&str]| portcullis(&[&["healthcheck", "--address", &address], more].concat());
+    let output = ask(&[]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).starts_with("ready"), "{}", said(&output));
+    // A file that has become wrong is no reason to end what serves the one before.
+    gateway.write("nonsense");
+    assert_eq!(ask(&[]).status.code(), Some(0));
+    gateway.signal("TERM");
+    eventually("it is not ready any more", || (ask(&[]).status.code() == Some(1)).then_some(()));
+    assert!(said(&ask(&[])).contains("stopping"));
+    assert_eq!(ask(&["--live"]).status.code(), Some(0));
+    drop(gateway);
+    let output = ask(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("refused"), "{}", said(&output));
+}
+
+#[test]
+fn completions_are_what_each_shell_reads_and_name_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = portcullis(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        for name in ["check", "explain", "import", "user-pool", "completions", "--portable"] {
+            let name = if shell == "fish" { name.trim_start_matches('-') } else { name };
+            assert!(text.contains(name), "{shell} does not complete {name}");
+        }
+    }
+    assert_eq!(portcullis(&["completions", "basic"]).status.code(), Some(2));
+    // bash itself completes what was begun.
+    let text = portcullis(&["completions", "bash"]).stdout;
+    let (_folder, file) = written(text);
+    let script = format!(
+        ". {file}; COMP_WORDS=(portcullis che); COMP_CWORD=1; _portcullis portcullis che portcullis; \
+         printf '%s' \"${{COMPREPLY[*]}}\""
+    );
+    let output = Command::new("bash").args(["-c", &script]).output().expect("bash runs");
+    assert_eq!(said(&output), "check");
+}
+
+#[test]
+fn the_manual_page_has_a_section_for_every_command_that_help_names() {
+    let page = String::from_utf8(portcullis(&["man"]).stdout).expect("UTF-8");
+    assert!(page.contains(".TH portcullis 1"), "{page}");
+    let help = String::from_utf8(portcullis(&["--help"]).stdout).expect("UTF-8");
+    let (_, commands) = help.split_once("Commands:\n").expect("a list of commands");
+    let names = commands
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next());
+    let mut count = 0;
+    for name in names.filter(|name| *name != "help") {
+        let section = format!(".SH \"PORTCULLIS {}\"\n", name.to_uppercase());
+        assert_eq!(page.matches(&section).count(), 1, "{name}");
+        count += 1;
+    }
+    assert!(count >= 13, "{count} commands in {help}");
+    // Pages of their own are not shipped: none is referred to.
+    assert!(!page.contains("portcullis\\-run(1)"));
+}

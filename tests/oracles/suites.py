@@ -5,7 +5,7 @@ import sys
 import time
 
 ALL = ["differential", "issuers", "files", "metrics", "clients", "mutual_tls", "smuggling", "imports",
-       "sign_in", "packaging"]
+       "sign_in", "deployment"]
 
 
 def main(names):
