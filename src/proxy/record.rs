@@ -145,6 +145,11 @@ impl Gateway {
             if let Some(rule) = listener.and_then(|l| l.rules.get(decision.rule?)) {
                 record.rule = &rule.name;
             }
+            if let Some(api) = decision.api.and_then(|place| snapshot.apis.get(place.api)) {
+                record.api = &api.name;
+                let route = decision.api.and_then(|place| api.routes.get(place.route?));
+                record.route = route.map_or("", |route| &route.key);
+            }
             record.identity = decision.identity.as_ref().map(|identity| Identity {
                 user_pool: identity.pool.name(),
                 client_id: identity.token.client().unwrap_or_default(),

@@ -68,6 +68,11 @@ pub struct Record<'a> {
     pub action: &'static str,
     /// Who was let in, or was refused after proving who they are.
     pub identity: Option<Identity<'a>>,
+    /// The API that the rule handed it to, and the key of the route that took it; empty where there
+    /// was none.
+    pub api: &'a str,
+    /// See `api`.
+    pub route: &'a str,
     /// The target group's name; empty when the gateway answered by itself.
     pub target_group: &'a str,
     /// The target that answered or was tried last.
@@ -158,6 +163,8 @@ impl<'a> Record<'a> {
             transform_status: "",
             action: "",
             identity: None,
+            api: "",
+            route: "",
             target_group: "",
             target: None,
             attempts: 0,
@@ -263,6 +270,8 @@ impl<'a> Record<'a> {
     }
 
     fn write_target(&self, out: &mut Vec<u8>) {
+        text(out, b",\"api\":\"", self.api.as_bytes());
+        text(out, b",\"route\":\"", self.route.as_bytes());
         text(out, b",\"target_group\":\"", self.target_group.as_bytes());
         if let Some(target) = self.target {
             out.extend_from_slice(b",\"target\":\"");

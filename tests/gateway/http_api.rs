@@ -81,6 +81,10 @@ fn the_request_id_that_a_client_is_told_is_the_one_in_the_log() {
     let lines = gateway.wait_access_log(|lines| lines.len() == 1);
     assert_eq!(lines[0]["request_id"].as_str(), told.header("apigw-requestid"));
     assert_eq!((&lines[0]["reason"], &lines[0]["rule"]), (&json!("no_route"), &json!("shop")));
+    assert_eq!((&lines[0]["api"], &lines[0]["route"]), (&json!("shop"), &serde_json::Value::Null));
+    assert_eq!(wire::get(gateway.address(), "/shop/a").status, 200);
+    let lines = gateway.wait_access_log(|lines| lines.len() == 2);
+    assert_eq!((&lines[1]["api"], &lines[1]["route"]), (&json!("shop"), &json!("GET /a")));
 }
 
 #[test]
