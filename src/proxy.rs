@@ -33,6 +33,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 pub use self::context::Context;
 use self::fail_point::Place;
+use self::lasting::Way;
 use crate::fetch::{KeyKeeper, LogoutDesk, SignInDesk};
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::AccessLog;
@@ -84,7 +85,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> Result<()> {
         context.count_body(body.as_ref().map_or(0, Bytes::len))?;
-        self.check_identity(session, context)
+        self.check_identity(session, context, Way::ToTarget)
     }
 
     async fn upstream_peer(
@@ -124,7 +125,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> Result<Option<Duration>> {
         context.check_target()?;
-        self.check_identity(session, context)?;
+        self.check_identity(session, context, Way::ToClient)?;
         Ok(None)
     }
 

@@ -107,6 +107,12 @@ impl Pool {
         &self.name
     }
 
+    /// For how long after `exp` its tokens are good.
+    #[must_use]
+    pub const fn clock_skew(&self) -> Duration {
+        self.clock_skew
+    }
+
     /// Which rules its tokens follow.
     #[must_use]
     pub const fn profile(&self) -> Profile {

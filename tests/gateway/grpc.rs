@@ -15,13 +15,13 @@ use crate::support::tls::Authority;
 use crate::support::{Gateway, Start, Target, eventually};
 
 /// A target that speaks HTTP/2 without TLS: it echoes each request body, and ends with trailers.
-struct Http2Target {
-    address: SocketAddr,
+pub struct Http2Target {
+    pub address: SocketAddr,
     received: Receiver<http::request::Parts>,
 }
 
 impl Http2Target {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (tell, received) = channel();

@@ -3,12 +3,15 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use bytes::Bytes;
 use serde_json::json;
 
 use crate::authorization::protected;
+use crate::grpc::{Http2Target, connect};
 use crate::support::issuer::now;
 use crate::support::target::Received;
-use crate::support::{Connection, Gateway, Issuer, Target, eventually};
+use crate::support::tls::Authority;
+use crate::support::{Connection, Gateway, Issuer, Target, eventually, wire};
 
 const SWITCH: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -138,4 +141,71 @@ fn a_websocket_is_closed_with_1008_when_its_caller_is_denied() {
     std::fs::write(gateway.folder().join("deny.jsonl"), entry.to_string()).expect("written");
     let said = connection.read_to_end();
     assert!(said.ends_with(ENDED), "{:?}", said.last_chunk::<16>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_http2_stream_is_reset_when_its_token_ends_and_its_connection_goes_on() {
+    let target = Http2Target::start().await;
+    let (issuer, authority) =
+        tokio::task::spawn_blocking(|| (Issuer::start(), Authority::new())).await.expect("started");
+    let pair = authority.issue(&["a.test"]);
+    let file = format!(
+        "admin: {{ address: 127.0.0.1:0 }}\nuser_pools:\n{pool}target_groups:\n  orders:\n    \
+         targets: ['{address}']\n    protocol_version: grpc\n    health_check: {{ enabled: false }}\n\
+         listeners:\n  public:\n    address: 127.0.0.1:0\n    \
+         tls: {{ certificates: [{{ certificate: a.pem, private_key: a.key }}] }}\n    rules:\n      \
+         - {{ name: all, conditions: {{ path_pattern: ['/*'] }}, \
+         jwt_validation: {{ user_pools: [customers] }}, forward: orders }}\n",
+        pool = issuer.pool("customers"),
+        address = target.address,
+    );
+    let start = crate::support::Start::with(&file);
+    let start = start.file("a.pem", pair.certificate).file("a.key", pair.private_key);
+    let gateway = tokio::task::spawn_blocking(|| start.run()).await.expect("started");
+    let mut requests = connect(gateway.address(), &authority).await;
+    let call = |token: String| {
+        http::Request::post("https://a.test/shop.Orders/Watch")
+            .header("content-type", "application/grpc")
+            .header("authorization", format!("Bearer {token}"))
+            .body(())
+            .expect("a request")
+    };
+    let (answer, mut send) = requests.send_request(call(short(&issuer)), false).expect("sent");
+    let mut answer = answer.await.expect("an answer").into_body();
+    let mut pieces = 0;
+    let error = loop {
+        if send.send_data(Bytes::from_static(b"one"), false).is_err() {
+            break None;
+        }
+        match answer.data().await {
+            Some(Ok(piece)) => {
+                let _ = answer.flow_control().release_capacity(piece.len());
+                pieces += 1;
+            }
+            Some(Err(error)) => break Some(error),
+            None => break None,
+        }
+        // A call that goes on for a while is what this simulates; no assertion depends on its pace.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert!(pieces > 0, "it streamed");
+    assert!(error.is_none_or(|error| error.is_reset()), "it was reset");
+    // Who renews the token goes on, over the same connection.
+    let (answer, _) = requests.send_request(call(issuer.token()), true).expect("sent");
+    assert_eq!(answer.await.expect("an answer").status(), 200);
+    let log = gateway.wait_access_log(|lines| lines.len() == 2);
+    assert!(log.iter().any(|line| line["reason"] == "identity_ended"), "{log:?}");
+}
+
+#[test]
+fn a_token_that_is_over_but_within_the_clock_skew_ends_nothing() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let file = protected(&issuer, &target);
+    let lenient = file.replace("    app_clients", "    clock_skew: 60s\n    app_clients");
+    assert_ne!(file, lenient);
+    let gateway = Gateway::start(&lenient);
+    let token = issuer.token_with(&json!({ "exp": now() - 20, "iat": now() - 60 }));
+    let bearer = format!("Bearer {token}");
+    let headers = [("Authorization", bearer.as_str())];
+    assert_eq!(wire::request(gateway.address(), "GET", "/orders/1", &headers).status, 200);
 }
