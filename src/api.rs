@@ -6,6 +6,7 @@
 
 pub mod cors;
 mod dialect;
+mod facts;
 mod integration;
 pub mod limits;
 mod mapping;
@@ -21,10 +22,11 @@ use ::http::HeaderMap;
 
 pub use self::cors::Cors;
 pub use self::dialect::Asker;
+pub use self::facts::Facts;
 pub use self::integration::Integration;
 pub use self::limits::Limits;
 use self::mapping::Mappings;
-pub use self::mapping::{Edits, Facts, HeaderEdit, ResponseEdits};
+pub use self::mapping::{Edits, HeaderEdit, ResponseEdits};
 use self::table::RouteTable;
 use crate::auth::{self, Authorizers, CompiledValidation};
 use crate::config::model::{
