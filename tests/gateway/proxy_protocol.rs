@@ -236,17 +236,18 @@ impl Drop for HaProxy {
 /// Starts HAProxy in front of the gateway; `None` where the machine has none.
 fn haproxy(gateway: &Gateway, send: &str) -> Option<(HaProxy, SocketAddr)> {
     Command::new("haproxy").arg("-v").stdout(Stdio::null()).status().ok()?;
+    // Where no other test listens: the port is free now, and must be when HAProxy takes it.
     let port = Issuer::free_port();
     let file = gateway.folder().join("haproxy.cfg");
     let text = format!(
         "defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 10s\n  timeout server 10s\n\
-         listen edge\n  bind 127.0.0.1:{port}\n  server gateway {} {send}\n",
+         listen edge\n  bind 127.0.0.77:{port}\n  server gateway {} {send}\n",
         gateway.address(),
     );
     std::fs::write(&file, text).expect("haproxy.cfg");
     let child = Command::new("haproxy").arg("-db").arg("-f").arg(&file).spawn().expect("haproxy");
     let running = HaProxy(child);
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let address = SocketAddr::from(([127, 0, 0, 77], port));
     eventually("HAProxy listens", || TcpStream::connect(address).ok());
     Some((running, address))
 }
