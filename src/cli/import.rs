@@ -23,6 +23,26 @@ where GROUP in a file's name is the target group's name, and NAME the load balan
   portcullis check --portable routes.yaml
 Nothing is sent anywhere, and no key or secret is needed.";
 
+const APIGATEWAY_EXAMPLES: &str = "\
+Collect into a folder what AWS says of HTTP APIs, by API:
+  aws apigatewayv2 get-apis                        > aws/apis.json
+  aws apigatewayv2 get-routes --api-id ID          > aws/routes-ID.json
+  aws apigatewayv2 get-integrations --api-id ID    > aws/integrations-ID.json
+  aws apigatewayv2 get-authorizers --api-id ID     > aws/authorizers-ID.json
+  aws apigatewayv2 get-stages --api-id ID          > aws/stages-ID.json
+  aws apigatewayv2 get-api-mappings --domain-name DOMAIN > aws/mappings-DOMAIN.json
+or of REST APIs:
+  aws apigateway get-rest-apis                     > aws/apis.json
+  aws apigateway get-resources --rest-api-id ID --embed methods > aws/resources-ID.json
+  aws apigateway get-authorizers --rest-api-id ID  > aws/authorizers-ID.json
+  aws apigateway get-stages --rest-api-id ID       > aws/stages-ID.json
+  aws apigateway get-gateway-responses --rest-api-id ID > aws/responses-ID.json
+  aws apigateway get-base-path-mappings --domain-name DOMAIN > aws/mappings-DOMAIN.json
+Then:
+  portcullis import apigateway aws --output routes.yaml --report import.md
+  portcullis check --portable routes.yaml
+Nothing is sent anywhere, and no key or secret is needed.";
+
 /// From where to import
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(super) enum ImportCommand {
@@ -33,6 +53,14 @@ pub(super) enum ImportCommand {
     /// open: such a rule answers 503.
     #[command(after_help = ELBV2_EXAMPLES)]
     Elbv2(ImportArgs),
+    /// HTTP and REST APIs of API Gateway, from what `aws apigatewayv2 get-*` and `aws apigateway
+    /// get-*` print
+    ///
+    /// Writes a routes.yaml, and a report of what must be filled in, what was not carried over and
+    /// what is different. A route that guards in a way that cannot be carried over, or that nobody
+    /// can serve here, is written down as one that answers 503 (REST: 504).
+    #[command(after_help = APIGATEWAY_EXAMPLES)]
+    Apigateway(ImportArgs),
 }
 
 /// What to read and where to write
@@ -54,7 +82,10 @@ pub(super) struct ImportArgs {
 
 /// Imports, and says in a line what came of it.
 pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
-    let ImportCommand::Elbv2(args) = command;
+    let (args, import): (_, fn(&[Document]) -> _) = match command {
+        ImportCommand::Elbv2(args) => (args, import::elbv2::import),
+        ImportCommand::Apigateway(args) => (args, import::apigateway::import),
+    };
     for target in [&args.output, &args.report].into_iter().flatten() {
         if target.exists() && !args.force {
             return Err(format!("{} exists; --force writes over it", target.display()));
@@ -64,9 +95,8 @@ pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
     for path in &args.paths {
         collect(path, &mut documents)?;
     }
-    let Imported { routes, notes } =
-        import::elbv2::import(&documents).map_err(|why| why.to_string())?;
-    let report = import::report(&notes);
+    let Imported { routes, notes } = import(&documents).map_err(|why| why.to_string())?;
+    let report = crate::import::report(&notes);
     write(args.output.as_deref(), &routes, &mut io::stdout().lock())?;
     write(args.report.as_deref(), &report, &mut io::stderr().lock())?;
     Ok(format!("{} files read, {} things to know", documents.len(), notes.len()))

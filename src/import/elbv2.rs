@@ -9,7 +9,6 @@ mod attributes;
 mod condition;
 mod documents;
 mod listener;
-mod name;
 mod sign_in;
 mod target_group;
 
@@ -19,8 +18,8 @@ use serde_json::Value;
 
 use self::attributes::Attributes;
 use self::documents::Documents;
-use self::name::Names;
 use self::sign_in::SignIn;
+use super::name::{Names, cognito_pool};
 use super::yaml::Writer;
 use super::{Document, ImportError, Imported, Kind, Note, Object};
 
@@ -166,13 +165,6 @@ impl Import<'_> {
             format!("AWS does not tell the client's secret: put it into `{variable}`"),
         );
     }
-}
-
-/// The id of the user pool whose issuer this is.
-fn cognito_pool(issuer: &str) -> Option<&str> {
-    let (host, id) = issuer.strip_prefix("https://")?.split_once('/')?;
-    let region = host.strip_prefix("cognito-idp.")?.strip_suffix(".amazonaws.com")?;
-    (id.split_once('_')?.0 == region && !id.contains('/')).then_some(id)
 }
 
 /// `Attributes[]` of a document.

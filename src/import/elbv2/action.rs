@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use super::super::name::{cognito_pool, slug, unique};
 use super::super::yaml::{Writer, flow, scalar};
 use super::super::{Kind, Note, Object};
-use super::name::slug;
-use super::{Import, Pool, cognito_pool};
+use super::{Import, Pool};
 
 impl Import<'_> {
     /// Writes what comes of a request, in AWS's order. Says whether it is forwarded.
@@ -155,7 +155,7 @@ impl Import<'_> {
             None => slug(pool.issuer.trim_start_matches("https://")),
         };
         let mut taken = self.pools.keys().cloned().collect();
-        let name = super::name::unique(&base, &mut taken);
+        let name = unique(&base, &mut taken);
         self.pools.insert(name.clone(), pool.clone());
         name
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::super::name::{load_balancer, slug, unique};
 use super::super::yaml::{Writer, scalar};
 use super::super::{Kind, Object};
 use super::attributes::Attributes;
 use super::documents::Documents;
-use super::name::{load_balancer, slug, unique};
 use super::{Import, attributes_of};
 use crate::config::model::SecurityPolicy;
 

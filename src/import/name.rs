@@ -58,3 +58,10 @@ pub(super) fn load_balancer(arn: &str) -> Option<&str> {
     let (_, rest) = arn.split_once("/app/")?;
     rest.split('/').next()
 }
+
+/// The id of the user pool whose issuer this is.
+pub(super) fn cognito_pool(issuer: &str) -> Option<&str> {
+    let (host, id) = issuer.strip_prefix("https://")?.split_once('/')?;
+    let region = host.strip_prefix("cognito-idp.")?.strip_suffix(".amazonaws.com")?;
+    (id.split_once('_')?.0 == region && !id.contains('/')).then_some(id)
+}

@@ -1,0 +1,393 @@
+//! Answers of AWS as its API references show them, and what becomes of them.
+// They are built from literals, which are values.
+#![allow(clippy::needless_pass_by_value)]
+
+use serde_json::{Value, json};
+
+use super::super::{Document, Imported, Kind};
+use crate::config::model::Config;
+use crate::config::parse_portable;
+
+const ISSUER: &str = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf123";
+
+/// Imports, and holds the file against the rules of any other.
+fn import(documents: &[(&str, Value)]) -> (Imported, Config) {
+    let documents: Vec<Document> = documents
+        .iter()
+        .map(|(name, value)| Document { name: (*name).to_owned(), text: value.to_string() })
+        .collect();
+    let imported = super::import(&documents).expect("something to import");
+    let judged = parse_portable(&imported.routes, "routes.yaml");
+    let judged =
+        judged.unwrap_or_else(|errors| panic!("{}\n{}", imported.routes, errors.render(false)));
+    (imported, judged.config)
+}
+
+fn texts(imported: &Imported, kind: Kind) -> Vec<String> {
+    imported.notes.iter().filter(|note| note.kind == kind).map(ToString::to_string).collect()
+}
+
+fn http_api() -> Value {
+    json!({ "Items": [{
+        "ApiId": "a1b2c3", "Name": "Shop API", "ProtocolType": "HTTP",
+        "ApiEndpoint": "https://a1b2c3.execute-api.eu-west-1.amazonaws.com",
+        "RouteSelectionExpression": "$request.method $request.path",
+        "ApiKeySelectionExpression": "$request.header.x-api-key",
+        "CreatedDate": "2026-01-01T00:00:00+00:00", "DisableExecuteApiEndpoint": false,
+        "CorsConfiguration": { "AllowOrigins": ["https://app.example.com"],
+            "AllowMethods": ["GET", "POST"], "AllowHeaders": ["authorization"], "MaxAge": 600,
+            "AllowCredentials": true },
+        "Tags": {} }] })
+}
+
+fn jwt() -> Value {
+    json!({ "AuthorizerId": "auth01", "AuthorizerType": "JWT", "Name": "customers",
+        "IdentitySource": ["$request.header.Authorization"],
+        "JwtConfiguration": { "Issuer": ISSUER, "Audience": ["web", "app"] } })
+}
+
+fn integration(id: &str, uri: &str, more: Value) -> Value {
+    let mut value = json!({ "IntegrationId": id, "IntegrationType": "HTTP_PROXY",
+        "IntegrationMethod": "ANY", "IntegrationUri": uri, "ConnectionType": "INTERNET",
+        "PayloadFormatVersion": "1.0", "TimeoutInMillis": 30000 });
+    value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    value
+}
+
+fn route(key: &str, target: &str, more: Value) -> Value {
+    let mut value = json!({ "RouteId": "r", "RouteKey": key, "ApiKeyRequired": false,
+        "AuthorizationType": "NONE", "Target": format!("integrations/{target}") });
+    value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    value
+}
+
+fn guarded(scopes: &[&str]) -> Value {
+    json!({ "AuthorizationType": "JWT", "AuthorizerId": "auth01", "AuthorizationScopes": scopes })
+}
+
+fn import_http(
+    routes: &[Value],
+    integrations: &[Value],
+    more: &[(&str, Value)],
+) -> (Imported, Config) {
+    let mut documents = vec![
+        ("apis", http_api()),
+        ("routes-a1b2c3", json!({ "Items": routes })),
+        ("integrations-a1b2c3", json!({ "Items": integrations })),
+        ("authorizers-a1b2c3", json!({ "Items": [jwt()] })),
+    ];
+    documents.extend(more.iter().cloned());
+    import(&documents)
+}
+
+#[test]
+fn an_http_api_comes_out_as_a_person_would_write_it() {
+    let stages = json!({ "Items": [{ "StageName": "$default", "AutoDeploy": true,
+        "DefaultRouteSettings": { "DetailedMetricsEnabled": false, "ThrottlingBurstLimit": 200,
+            "ThrottlingRateLimit": 100.0 },
+        "RouteSettings": { "POST /orders": { "ThrottlingBurstLimit": 5, "ThrottlingRateLimit": 2.5 } },
+        "StageVariables": { "host": "orders.internal" } }] });
+    let (imported, config) = import_http(
+        &[
+            route("GET /orders/{id}", "i1", guarded(&["orders/read"])),
+            route("POST /orders", "i2", guarded(&[])),
+            route("GET /health", "i3", json!({})),
+        ],
+        &[
+            integration(
+                "i1",
+                "https://${stageVariables.host}/v1/orders/{id}",
+                json!({
+                "TimeoutInMillis": 5000,
+                "RequestParameters": { "overwrite:header.x-user": "$context.authorizer.claims.sub" },
+                "ResponseParameters": { "500": { "overwrite:statuscode": "502" } } }),
+            ),
+            integration("i2", "https://orders.internal/orders", json!({})),
+            integration("i3", "http://health.internal:8080/health", json!({})),
+        ],
+        &[("stages-a1b2c3", stages)],
+    );
+    let expected = r#"# Made by `portcullis import apigateway`. See its report for what could not be carried over.
+
+user_pools:
+  eu-west-1-abcdef123:
+    user_pool_id: "eu-west-1_AbCdEf123"
+    app_clients: [app, web]
+
+target_groups:
+  health-internal:
+    targets: ["health.internal:8080"]
+    health_check: { enabled: false }
+  orders-internal:
+    targets: ["orders.internal:443"]
+    protocol: https
+    tls:
+      server_name: orders.internal
+    health_check: { enabled: false }
+
+listeners:
+  https:
+    address: "0.0.0.0:443"
+    tls: { certificates: [{ certificate: certificates/edge.pem, private_key: certificates/edge.key }] }
+    default_action:
+      api: shop-api
+
+apis:
+  shop-api:
+    type: http
+    stage_variables:
+      host: orders.internal
+    compatibility: aws
+    authorizers:
+      customers: { jwt: { user_pool: eu-west-1-abcdef123 } }
+    cors:
+      allow_origins: ["https://app.example.com"]
+      allow_methods: [GET, POST]
+      allow_headers: [authorization]
+      max_age: 600s
+      allow_credentials: true
+    throttle: { rate: 100, burst: 200 }
+    routes:
+      "GET /orders/{id}":
+        authorizer: customers
+        scopes: ["orders/read"]
+        integration:
+          target_group: orders-internal
+          path: "/v1/orders/{id}"
+          timeout: 5000ms
+          request_parameters:
+            "overwrite:header.x-user": "$context.authorizer.claims.sub"
+          response_parameters:
+            "500":
+              "overwrite:statuscode": "502"
+      "POST /orders":
+        authorizer: customers
+        throttle: { rate: 2.5, burst: 5 }
+        integration:
+          target_group: orders-internal
+      "GET /health":
+        authorizer: none
+        integration:
+          target_group: health-internal
+"#;
+    let plain = |text: &str| text.replace('"', "");
+    assert_eq!(plain(&imported.routes), plain(expected), "{}", imported.routes);
+    assert_eq!(texts(&imported, Kind::Dropped), [""; 0]);
+    let protected = config.apis[0].routes.iter().filter(|route| route.authorizer.is_some());
+    assert_eq!(protected.count(), 2);
+}
+
+#[test]
+fn what_guards_in_another_way_is_closed_and_keeps_its_place() {
+    let function = json!({ "AuthorizerId": "fn", "AuthorizerType": "REQUEST", "Name": "mine",
+        "AuthorizerUri": "arn:aws:lambda:x", "IdentitySource": ["$request.header.x"],
+        "AuthorizerPayloadFormatVersion": "2.0", "AuthorizerResultTtlInSeconds": 60,
+        "EnableSimpleResponses": true });
+    let (imported, config) = import_http(
+        &[
+            route("ANY /{proxy+}", "open", json!({})),
+            route("GET /a", "open", json!({ "AuthorizationType": "AWS_IAM" })),
+            route("GET /b", "open", json!({ "AuthorizationType": "CUSTOM", "AuthorizerId": "fn" })),
+            route("GET /c", "open", json!({ "ApiKeyRequired": true })),
+            route("GET /d", "lambda", json!({})),
+            route("GET /e", "absent", json!({})),
+            route("GET /f", "vars", json!({})),
+            route("GET /g", "open", json!({ "AuthorizationType": "JWT", "AuthorizerId": "gone" })),
+        ],
+        &[
+            integration("open", "https://all.example.com/{proxy}", json!({})),
+            integration("lambda", "arn:aws:lambda:f", json!({ "IntegrationType": "AWS_PROXY" })),
+            integration("vars", "https://all.example.com/${stageVariables.gone}", json!({})),
+        ],
+        &[("more-a1b2c3", json!({ "Items": [function] }))],
+    );
+    let api = &config.apis[0];
+    let group = |key: &str| {
+        let route = api.routes.iter().find(|route| *route.key == *key).expect(key);
+        config.target_groups[route.integration.group.0].name.to_string()
+    };
+    assert_eq!(group("ANY /{proxy+}"), "all-example-com");
+    for key in ["GET /a", "GET /b", "GET /c", "GET /d", "GET /e", "GET /f", "GET /g"] {
+        assert_eq!(group(key), super::CLOSED, "{key}");
+    }
+    assert_eq!(texts(&imported, Kind::Dropped).len(), 8, "{:?}", imported.notes);
+}
+
+#[test]
+fn private_integrations_ask_for_addresses() {
+    let listener =
+        "arn:aws:elasticloadbalancing:eu-west-1:123456789012:listener/app/inner/50dc/0467";
+    let (imported, config) = import_http(
+        &[route("GET /a", "i", json!({}))],
+        &[integration(
+            "i",
+            listener,
+            json!({ "ConnectionType": "VPC_LINK", "ConnectionId": "v",
+            "TlsConfig": { "ServerNameToVerify": "inner.example.com" } }),
+        )],
+        &[],
+    );
+    assert_eq!(&*config.target_groups[0].name, "inner");
+    assert!(texts(&imported, Kind::ToDo).iter().any(|note| note.contains(listener)));
+    assert!(imported.routes.contains("server_name: inner.example.com"), "{}", imported.routes);
+}
+
+#[test]
+fn custom_domains_and_stages_choose_the_api() {
+    let stage = json!({ "Items": [{ "StageName": "dev" }, { "StageName": "old" }] });
+    let mapping = json!({ "Items": [{ "ApiMappingId": "m", "ApiId": "a1b2c3", "Stage": "dev",
+        "ApiMappingKey": "shop/v1" }] });
+    let routes = [route("GET /a", "i", json!({}))];
+    let integrations = [integration("i", "https://x.example.com/a", json!({}))];
+    let (without, _) = import_http(&routes, &integrations, &[("stages", stage.clone())]);
+    assert!(without.routes.contains("stage_in_path: true"), "{}", without.routes);
+    assert!(texts(&without, Kind::Dropped)[0].contains("the stage old"));
+    let (with, config) = import_http(
+        &routes,
+        &integrations,
+        &[("stages", stage), ("mappings-api.example.com", mapping)],
+    );
+    assert!(!with.routes.contains("stage_in_path"), "{}", with.routes);
+    for line in ["host_header: [api.example.com]", "base_path: /shop/v1", "\"/shop/v1/*\""] {
+        assert!(with.routes.contains(line), "{line}\n{}", with.routes);
+    }
+    assert_eq!(config.listeners[0].rules.len(), 1);
+}
+
+fn method(name: &str, uri: &str, more: Value) -> Value {
+    let mut value = json!({ "httpMethod": name, "authorizationType": "NONE",
+        "apiKeyRequired": false, "requestParameters": { "method.request.path.id": true },
+        "methodIntegration": { "type": "HTTP_PROXY", "httpMethod": name, "uri": uri,
+            "requestParameters": {
+                "integration.request.path.number": "method.request.path.id",
+                "integration.request.header.X-Stage": "context.stage",
+                "integration.request.header.X-Fixed": "'yes'" },
+            "passthroughBehavior": "WHEN_NO_MATCH", "timeoutInMillis": 29000,
+            "cacheNamespace": "x", "cacheKeyParameters": [] } });
+    value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    value
+}
+
+fn import_rest(api: Value, methods: Value) -> (Imported, Config) {
+    let mut listed = json!({ "id": "r1", "name": "pay", "createdDate": "2026-01-01",
+        "apiKeySource": "HEADER", "endpointConfiguration": { "types": ["REGIONAL"] },
+        "disableExecuteApiEndpoint": false });
+    listed.as_object_mut().unwrap().extend(api.as_object().unwrap().clone());
+    import(&[
+        ("apis", json!({ "items": [listed] })),
+        (
+            "resources-r1",
+            json!({ "items": [
+            { "id": "0", "path": "/" },
+            { "id": "1", "parentId": "0", "pathPart": "{id}", "path": "/payments/{id}",
+              "resourceMethods": methods }] }),
+        ),
+        (
+            "authorizers-r1",
+            json!({ "items": [{ "id": "au", "name": "pool",
+            "type": "COGNITO_USER_POOLS", "authType": "cognito_user_pools",
+            "providerARNs": ["arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_AbCdEf123"],
+            "identitySource": "method.request.header.Authorization" }] }),
+        ),
+        (
+            "stages-r1",
+            json!({ "item": [{ "stageName": "prod", "deploymentId": "d",
+            "methodSettings": { "*/*": { "throttlingBurstLimit": 20, "throttlingRateLimit": 10.0 } } }] }),
+        ),
+        (
+            "responses-r1",
+            json!({ "items": [
+            { "responseType": "UNAUTHORIZED", "statusCode": "401", "defaultResponse": false,
+              "responseParameters": { "gatewayresponse.header.X-A": "'b'" },
+              "responseTemplates": { "application/json": "{\"m\":$context.error.messageString}" } },
+            { "responseType": "THROTTLED", "statusCode": "429", "defaultResponse": true }] }),
+        ),
+    ])
+}
+
+#[test]
+fn a_rest_api_is_carried_over() {
+    let (imported, config) = import_rest(
+        json!({}),
+        json!({
+            "GET": method("GET", "https://pay.internal/p/{number}", json!({
+                "authorizationType": "COGNITO_USER_POOLS", "authorizerId": "au",
+                "authorizationScopes": ["pay/read"] })),
+            "DELETE": method("DELETE", "https://pay.internal/p/{number}", json!({
+                "authorizationType": "AWS_IAM" })),
+        }),
+    );
+    for line in [
+        "type: rest",
+        "stage: prod",
+        "stage_in_path: true",
+        "pool: { cognito: { user_pools: [eu-west-1-abcdef123] } }",
+        "throttle: { rate: 10, burst: 20 }",
+        "path: \"/p/{id}\"",
+        "\"overwrite:header.X-Stage\": \"$context.stage\"",
+        "\"overwrite:header.X-Fixed\": \"yes\"",
+        "status_code: 401",
+        "app_clients: any",
+    ] {
+        let routes = imported.routes.replace('"', "");
+        assert!(routes.contains(&line.replace('"', "")), "{line}\n{}", imported.routes);
+    }
+    let api = &config.apis[0];
+    assert_eq!(api.routes.len(), 2);
+    assert!(api.routes.iter().any(|r| *r.key == *"GET /payments/{id}" && r.authorizer.is_some()));
+    let dropped = texts(&imported, Kind::Dropped);
+    assert_eq!(dropped.len(), 1, "{dropped:?}");
+    assert!(dropped[0].contains("AWS_IAM"), "{dropped:?}");
+}
+
+#[test]
+fn a_resource_policy_closes_all_routes() {
+    let (imported, config) = import_rest(
+        json!({ "policy": "{\"Version\":\"2012-10-17\"}" }),
+        json!({ "GET": method("GET", "https://pay.internal/p/{number}", json!({})) }),
+    );
+    let group = config.apis[0].routes[0].integration.group;
+    assert_eq!(&*config.target_groups[group.0].name, super::CLOSED);
+    assert!(texts(&imported, Kind::Dropped)[0].contains("resource policy"));
+}
+
+#[test]
+fn two_authorizers_of_one_issuer_are_told_to_trust_each_others_audiences() {
+    let mut other = jwt();
+    other["AuthorizerId"] = json!("auth02");
+    other["Name"] = json!("staff");
+    other["JwtConfiguration"]["Audience"] = json!(["back-office"]);
+    let (imported, _) = import_http(
+        &[route("GET /a", "i", guarded(&[]))],
+        &[integration("i", "https://x.example.com/a", json!({}))],
+        &[("more-a1b2c3", json!({ "Items": [other] }))],
+    );
+    let changed = texts(&imported, Kind::Changed);
+    assert!(changed.iter().any(|note| note.contains("audiences of both")), "{changed:?}");
+}
+
+#[test]
+fn whatever_is_new_is_named_and_hostile_texts_write_no_yaml() {
+    let (imported, _) = import_http(
+        &[route("GET /a", "i", json!({ "Sparkle": true }))],
+        &[integration(
+            "i",
+            "https://x.example.com/a",
+            json!({ "Moon": 1,
+            "RequestParameters": { "overwrite:header.x": "a\"\n  evil: true",
+                "overwrite:header.y": "\" } evil: # '" } }),
+        )],
+        &[("junk", json!({ "what": "is this" }))],
+    );
+    let dropped = texts(&imported, Kind::Dropped).join("\n");
+    for word in ["`Sparkle`", "`Moon`", "file junk", "control characters"] {
+        assert!(dropped.contains(word), "{word}: {dropped}");
+    }
+    assert!(!imported.routes.contains("header.x"), "{}", imported.routes);
+}
+
+#[test]
+fn without_an_api_it_says_what_to_give() {
+    let nothing = super::import(&[]).unwrap_err();
+    assert!(nothing.to_string().contains("get-apis"), "{nothing}");
+}
