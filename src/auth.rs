@@ -14,6 +14,7 @@ pub mod claims;
 pub mod deny;
 mod extract;
 pub mod headers;
+pub mod iam_policy;
 pub mod id_token;
 mod json;
 pub mod jwks;
