@@ -44,7 +44,7 @@ fn route(key: &str) -> Route {
         },
     };
     let integration = model::Integration {
-        group: GroupIndex(0),
+        backend: model::Backend::Group(GroupIndex(0)),
         path: None,
         request_mappings: Vec::new(),
         response_mappings: Vec::new(),

@@ -16,6 +16,8 @@ pub enum Reason {
     Redirect,
     /// The rule answers by itself.
     FixedResponse,
+    /// The API's route answers by itself.
+    Mock,
     /// No route of the API takes the request.
     NoRoute,
     /// A browser asked whether a page may call the API, and no route takes that.
@@ -41,6 +43,7 @@ impl Reason {
             Self::Public => "public",
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
+            Self::Mock => "mock",
             Self::NoRoute => "no_route",
             Self::Preflight => "preflight",
             Self::IdentityKeys => "identity_keys",
@@ -59,6 +62,7 @@ impl Reason {
             Self::Public,
             Self::Redirect,
             Self::FixedResponse,
+            Self::Mock,
             Self::NoRoute,
             Self::Preflight,
             Self::IdentityKeys,
@@ -78,7 +82,7 @@ impl Reason {
         match self {
             Self::Authorized | Self::Public => "forward",
             Self::Redirect => "redirect",
-            Self::FixedResponse => "fixed_response",
+            Self::FixedResponse | Self::Mock => "fixed_response",
             Self::SignIn(Outcome::SignedOut | Outcome::ForeignSignOut) => "sign_out",
             Self::SignIn(
                 Outcome::LoggedOut

@@ -40,6 +40,7 @@ mod lost_targets;
 mod mapping;
 mod metrics;
 mod misdirected;
+mod mocks;
 mod names;
 mod panics;
 mod persistence;

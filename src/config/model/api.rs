@@ -63,7 +63,7 @@ impl Flavour {
 impl Api {
     /// The target groups of its routes.
     pub fn groups(&self) -> impl Iterator<Item = GroupIndex> + '_ {
-        self.routes.iter().map(|route| route.integration.group)
+        self.routes.iter().filter_map(|route| route.integration.backend.group())
     }
 }
 
@@ -284,7 +284,7 @@ pub struct ResponseMapping {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Integration {
     /// Who serves it.
-    pub group: GroupIndex,
+    pub backend: Backend,
     /// The path that the target gets; the request's, less `base_path`, when absent.
     pub path: Option<Vec<Segment>>,
     /// What is changed in requests, in file order.
@@ -293,4 +293,37 @@ pub struct Integration {
     pub response_mappings: Vec<ResponseMapping>,
     /// Longest silence of a target that owes us bytes. Default 30 s for HTTP APIs, 29 s for REST APIs.
     pub timeout: Duration,
+}
+
+/// Who serves a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// A target of this group.
+    Group(GroupIndex),
+    /// Nobody: the answer is always this one.
+    Mock(Box<Mock>),
+}
+
+impl Backend {
+    /// The target group, if there is one.
+    #[must_use]
+    pub const fn group(&self) -> Option<GroupIndex> {
+        match self {
+            Self::Group(group) => Some(*group),
+            Self::Mock(_) => None,
+        }
+    }
+}
+
+/// `mock:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mock {
+    /// Default 200.
+    pub status_code: u16,
+    /// Default `application/json`.
+    pub content_type: String,
+    /// Others than the content type; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Default empty.
+    pub body: String,
 }

@@ -145,10 +145,12 @@ pub(in crate::config) struct Route {
 /// Who serves a route, and how it is asked.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["target_group"]))]
+#[schemars(extend("oneOf" = [{ "required": ["target_group"] }, { "required": ["mock"] }]))]
 pub(in crate::config) struct Integration {
     /// The target group.
     pub(in crate::config) target_group: Field<String>,
+    /// In place of a target group: always this answer.
+    pub(in crate::config) mock: Field<Box<Mock>>,
     /// The path that targets get; `{name}` stands for a variable of the route, as a whole segment.
     /// Default: the request's path without `base_path`.
     #[schemars(example = &"/v1/orders/{id}")]
@@ -164,4 +166,20 @@ pub(in crate::config) struct Integration {
     /// Longest silence of a target that owes us bytes: `50ms` to `30s` for HTTP APIs
     /// (default `30s`), to `5m` for REST APIs (default `29s`).
     pub(in crate::config) timeout: Field<DurationText>,
+}
+
+/// An answer that no target is asked for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct Mock {
+    /// Default: 200.
+    #[schemars(range(min = 200, max = 599))]
+    pub(in crate::config) status_code: Field<u64>,
+    /// Default: `application/json`.
+    #[schemars(example = &"text/plain")]
+    pub(in crate::config) content_type: Field<String>,
+    /// Beside the content type.
+    pub(in crate::config) headers: Field<Table<String>>,
+    /// 64 KiB at most. Default: nothing.
+    pub(in crate::config) body: Field<String>,
 }

@@ -3,6 +3,7 @@
 mod authorizer;
 mod gateway_response;
 mod mapping;
+mod mock;
 mod route_key;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use super::pattern::Refusal;
 use super::{Judge, Scene, seconds};
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::{Field, Spanned, Table};
-use crate::config::model::{Api, Flavour, Integration, Mapped, Name, Route, RoutePattern};
+use crate::config::model::{Api, Backend, Flavour, Integration, Mapped, Name, Route, RoutePattern};
 use crate::config::raw;
 
 /// Most routes of an API; AWS's quota is 300.
@@ -252,8 +253,7 @@ impl Judge<'_> {
     ) -> Option<Integration> {
         let given = self.demand(&raw.integration, key.span, "integration")?;
         let raw = &given.value;
-        let group = self.demand(&raw.target_group, given.key, "target_group");
-        let group = group.and_then(|name| scene.groups.group(self, name));
+        let backend = self.backend(given, scene);
         let path = match raw.path.given() {
             None if raw.path.is_absent() => None,
             None => return None,
@@ -275,7 +275,34 @@ impl Judge<'_> {
             Flavour::Rest => (seconds(29), seconds(300)),
         };
         let timeout = self.duration(&raw.timeout, default, SHORTEST..=longest);
-        Some(Integration { group: group?, path, request_mappings, response_mappings, timeout })
+        Some(Integration { backend: backend?, path, request_mappings, response_mappings, timeout })
+    }
+
+    /// Who serves a route: a target group, or nobody.
+    fn backend(
+        &mut self,
+        given: &Spanned<Box<raw::Integration>>,
+        scene: &mut Scene<'_>,
+    ) -> Option<Backend> {
+        let raw = &given.value;
+        let Some(key) = raw.mock.key() else {
+            let name = self.demand(&raw.target_group, given.key, "target_group")?;
+            return scene.groups.group(self, name).map(Backend::Group);
+        };
+        let unasked = [
+            ("target_group", raw.target_group.key()),
+            ("path", raw.path.key()),
+            ("request_parameters", raw.request_parameters.key()),
+            ("timeout", raw.timeout.key()),
+        ];
+        for (name, place) in unasked {
+            let Some(place) = place else { continue };
+            let message = format!("`{name}` beside `mock`: no target is asked");
+            self.report(
+                Diagnostic::error("contradiction", place, message).related(key, "always answered"),
+            );
+        }
+        self.mock(raw.mock.given()?).map(|mock| Backend::Mock(Box::new(mock)))
     }
 }
 
