@@ -67,6 +67,19 @@ pub struct Request<'a> {
     pub is_counted: bool,
     /// What came of renewing its session, after [`Step::Renew`].
     pub renewed: Option<&'a Renewed>,
+    /// Its body, after [`Step::ReadBody`].
+    pub body: Body<'a>,
+}
+
+/// A request's body, as far as deciding needs to know it.
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    /// Nobody has asked for it.
+    Unread,
+    /// All of it.
+    Read(&'a [u8]),
+    /// It was asked for, and it was too long, too slow, or there was no room for it.
+    Refused(Refusal),
 }
 
 /// What deciding needs beside the request.
@@ -126,6 +139,8 @@ pub enum Step {
     /// Wait until this attempt to fetch a key set has ended, at most
     /// [`MAX_WAIT`](auth::key_source::MAX_WAIT), and ask again with [`Patience::HasWaited`].
     Wait(KeyWait),
+    /// Read the body, and ask again with it in [`Request::body`].
+    ReadBody,
     /// Redeem the code of a browser that signs in, and ask [`conclude`].
     Redeem(Box<Callback>),
     /// Renew the session, and ask again with what came of it in [`Request::renewed`].
@@ -168,6 +183,7 @@ impl Decision {
             Step::Forward(plan) => Some(plan),
             Step::Answer { .. }
             | Step::Wait(_)
+            | Step::ReadBody
             | Step::Redeem(_)
             | Step::Renew(_)
             | Step::Logout(_) => None,

@@ -342,6 +342,7 @@ fn outcome(
         Step::Wait(_) => return Outcome::Asks("fetch the key set of the user pool"),
         Step::Redeem(_) => return Outcome::Asks("redeem the code at the user pool"),
         Step::Renew(_) => return Outcome::Asks("renew the session at the user pool"),
+        Step::ReadBody => return Outcome::Asks("read the body"),
         Step::Logout(_) => return Outcome::Asks("judge the logout token in the body"),
         Step::Forward(plan) => plan,
     };

@@ -9,6 +9,7 @@ mod exchange;
 mod fail_point;
 mod failure;
 mod forward;
+mod held_body;
 mod integration;
 mod lasting;
 mod logout;
@@ -33,6 +34,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 pub use self::context::Context;
 use self::fail_point::Place;
+pub use self::held_body::BodyRoom;
 use self::lasting::Way;
 use crate::fetch::{KeyKeeper, LogoutDesk, SignInDesk};
 use crate::snapshot::Snapshot;
@@ -57,6 +59,8 @@ pub struct Gateway {
     pub denials: Arc<Denials>,
     /// All counters.
     pub metrics: Arc<Metrics>,
+    /// Where bodies are held that must be known before it is decided.
+    pub body_room: BodyRoom,
     /// Names for requests and traces.
     pub ids: Ids,
 }
@@ -84,6 +88,9 @@ impl ProxyHttp for Gateway {
         _end_of_stream: bool,
         context: &mut Context,
     ) -> Result<()> {
+        if let (Some(held), Some(body)) = (&context.held_body, &mut *body) {
+            body.clone_from(&held.bytes);
+        }
         context.count_body(body.as_ref().map_or(0, Bytes::len))?;
         self.check_identity(session, context, Way::ToTarget)
     }

@@ -16,6 +16,7 @@ pub mod exchange;
 pub mod logout;
 pub mod navigation;
 pub mod outcome;
+pub(crate) mod returns;
 pub mod session;
 pub mod sign_out;
 

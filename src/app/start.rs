@@ -147,6 +147,7 @@ pub fn run(
         access_log: Arc::clone(&gateway.access_log),
         denials: Arc::clone(&gateway.denials),
         metrics: Arc::clone(&gateway.metrics),
+        body_room: proxy::BodyRoom::default(),
         ids: Ids::random(),
     };
     let mut http = HttpProxy::new(proxy, Arc::clone(&server.configuration));

@@ -7,7 +7,7 @@ use ::http::HeaderValue;
 use ::http::header::RETRY_AFTER;
 
 use super::api_route::AtRoute;
-use super::{Moment, Reason, Request, Step, View};
+use super::{Body, Moment, Reason, Request, Step, View};
 use crate::answer::Refusal;
 use crate::api::limits;
 use crate::auth::{Identity, Patience};
@@ -22,9 +22,8 @@ impl View<'_> {
         moment: Moment,
     ) -> Option<(Reason, Step)> {
         let places = (at.route.limits.as_deref(), at.api.limits.as_deref());
-        // One that has waited for a key was counted before it waited.
         let is_free = places.0.is_none() && places.1.is_none();
-        if is_free || !request.is_counted || moment.patience == Patience::HasWaited {
+        if is_free || !request.is_counted || was_counted(request, moment) {
             return None;
         }
         let counted = limits::before_authorizer(places, request.client, moment.mono);
@@ -44,6 +43,11 @@ impl View<'_> {
         let counted = limits::after_authorizer(places, caller, moment.mono);
         counted.err().map(|throttled| self::throttled(at, throttled))
     }
+}
+
+/// Whether it was asked about before: one that has waited was counted before it waited.
+const fn was_counted(request: &Request<'_>, moment: Moment) -> bool {
+    matches!(moment.patience, Patience::HasWaited) || !matches!(request.body, Body::Unread)
 }
 
 fn throttled(at: &AtRoute<'_>, throttled: Throttled) -> (Reason, Step) {

@@ -15,6 +15,7 @@ use crate::sign_in::callback::{self, Refused, Return};
 use crate::sign_in::exchange::{self, Ask};
 use crate::sign_in::logout::{self, LOGOUT_PATH};
 use crate::sign_in::navigation::is_navigation;
+use crate::sign_in::returns;
 use crate::sign_in::session::{self, Found, OpenSession, Session};
 use crate::sign_in::sign_out::{self, SignOutAction};
 use crate::sign_in::{CALLBACK_PATH, Callback, Failure, Outcome, Reach, SignIn};
@@ -247,10 +248,15 @@ impl View<'_> {
             return self.refuse_visitor(Outcome::ScriptRefused);
         }
         let wanted = target.path_and_query();
+        let scheme = self.listener.browser_scheme(request.received.scheme);
+        if returns::are_too_many(&sign_in.realm, request.headers) {
+            let retry = format!("{}://{}{wanted}", scheme.as_str(), authority.as_str());
+            return self.end_loop(sign_in, request, &retry);
+        }
         let visit = Visit {
             seal: &self.snapshot.seal,
             headers: request.headers,
-            scheme: self.listener.browser_scheme(request.received.scheme),
+            scheme,
             authority: authority.as_str(),
             target: wanted.as_ref(),
             now: moment.wall,
@@ -260,6 +266,20 @@ impl View<'_> {
             Some(answer) => Decision::signing_in(index, Outcome::Begun, answer, self.caller),
             None => Decision::not_signed_in(index, Failure::Unhandled, None, self.caller),
         }
+    }
+
+    /// A page for a browser that would go to the user pool and back for ever. The next try counts
+    /// anew.
+    fn end_loop(&self, sign_in: &SignIn, request: &Request<'_>, retry: &str) -> Decision {
+        let is_secure = self.listener.browser_scheme(request.received.scheme) == Scheme::Https;
+        let reach = Reach { is_secure, is_cross_site: false };
+        let failure = Failure::Loop;
+        let answer = answer::sign_in_failed(failure.status(), Some(retry), self.caller);
+        let answer = match returns::forgotten(&sign_in.realm, request.headers, reach) {
+            Some(cookie) => answer.with(SET_COOKIE, cookie),
+            None => answer,
+        };
+        Decision::signing_in(Some(self.index), Outcome::Failed(failure), answer, self.caller)
     }
 
     fn refuse_visitor(&self, outcome: Outcome) -> Decision {

@@ -10,7 +10,7 @@ use ::http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::model::{IdentitySource, JwtValidation};
-use crate::engine::Request;
+use crate::engine::{Body, Request};
 use crate::http::names::invalid_names;
 use crate::http::{Client, Received, Scheme};
 use crate::snapshot::{Listener, Snapshot};
@@ -279,6 +279,7 @@ impl Asked {
             is_unverified: false,
             is_counted: false,
             renewed: None,
+            body: Body::Unread,
         }
     }
 }

@@ -8,6 +8,7 @@ use ::http::HeaderValue;
 use pingora_core::protocols::http::ServerSession;
 use pingora_error::{Error, ErrorType, Result};
 
+use super::held_body::HeldBody;
 use super::lasting::Lasting;
 use crate::answer::Refusal;
 use crate::api::Api;
@@ -40,6 +41,8 @@ pub struct Context {
     pub(super) attempts: u32,
     /// Set where the request ends with its caller's identity.
     pub(super) lasting: Option<Lasting>,
+    /// The body, where it was read before it was decided.
+    pub(super) held_body: Option<HeldBody>,
     /// Body bytes received so far.
     pub(super) body: u64,
     /// Longest body, from the listener.

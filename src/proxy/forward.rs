@@ -30,7 +30,7 @@ use crate::upstream::NoTarget;
 const FORWARDED_FOR: &str = "X-Forwarded-For";
 const FORWARDED_PROTO: &str = "X-Forwarded-Proto";
 const FORWARDED_PORT: &str = "X-Forwarded-Port";
-const NONCE_COOKIE: &[u8] = b"AWSALBAuthNonce";
+const FLOW_COOKIES: [&[u8]; 2] = [b"AWSALBAuthNonce", b"AWSALBAuthReturns"];
 const TRACE_ID: &str = "X-Amzn-Trace-Id";
 const LOWER_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -227,7 +227,7 @@ fn keep_session_cookies(
             let rest = name.strip_prefix(own.as_bytes());
             matches!(rest, Some([b'-', digits @ ..]) if digits.iter().all(u8::is_ascii_digit))
         };
-        name.ends_with(NONCE_COOKIE) || names.iter().any(is_shard)
+        FLOW_COOKIES.iter().any(|flow| name.ends_with(flow)) || names.iter().any(is_shard)
     };
     let fields: Vec<HeaderValue> = request.headers.get_all(&COOKIE).into_iter().cloned().collect();
     if !fields.iter().any(|field| cookies::without(field.as_bytes(), is_ours).is_some()) {

@@ -16,7 +16,7 @@ use crate::api::MAX_BODY;
 use crate::auth::Patience;
 use crate::clock;
 use crate::connection::{ConnectionFacts, HttpVersion};
-use crate::engine::{self, Decision, Moment, Renewed, Request, Step};
+use crate::engine::{self, Body, Decision, Moment, Renewed, Request, Step};
 use crate::http::names::invalid_names;
 use crate::http::{Client, Received, Scheme};
 use crate::sign_in::Failure;
@@ -63,11 +63,21 @@ impl Gateway {
             Moment { wall: begun.wall, mono, random: begun.random(), patience: Patience::MayWait };
         let snapshot = Arc::clone(&begun.snapshot);
         let id = begun.id;
-        let decision = self
-            .decide(&snapshot, session.req_header(), (facts, client), id.as_str(), moment)
+        let mut decided = self
+            .decide(
+                &snapshot,
+                session.req_header(),
+                (facts, client),
+                (id.as_str(), Body::Unread),
+                moment,
+            )
             .await;
-        context.waited = decision.waited;
-        let mut decision = decision.decision;
+        context.waited = decided.waited;
+        if let Step::ReadBody = decided.decision.step {
+            decided = self.decide_with_body(session, context, moment).await?;
+            context.waited = context.waited.max(decided.waited);
+        }
+        let mut decision = decided.decision;
         if let Step::Logout(realms) = &decision.step {
             let realms = Arc::clone(realms);
             decision = self.log_out(session, &snapshot, &realms).await;
@@ -90,7 +100,7 @@ impl Gateway {
                     context.lasting = Some(Lasting::new(identity, begun));
                 }
                 // As ALB does: the client need not wait for the target's word (RFC 9110 10.1.1).
-                if waits_to_be_told(session) {
+                if context.held_body.is_none() && waits_to_be_told(session) {
                     session.as_downstream_mut().write_continue_response().await?;
                 }
                 Ok(false)
@@ -103,10 +113,37 @@ impl Gateway {
                 super::respond::send(session, context, answer, close).await?;
                 Ok(true)
             }
-            Step::Wait(_) | Step::Redeem(_) | Step::Renew(_) | Step::Logout(_) => {
+            Step::Wait(_) | Step::ReadBody | Step::Redeem(_) | Step::Renew(_) | Step::Logout(_) => {
                 Error::e_explain(ErrorType::InternalError, "a request that waits a second time")
             }
         }
+    }
+
+    /// Reads the body and asks again.
+    async fn decide_with_body(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        moment: Moment,
+    ) -> Result<Decided> {
+        let declared = content_length(session.req_header());
+        let longest = context.max_body.min(MAX_BODY);
+        let read = self.body_room.hold(session, (declared, longest)).await?;
+        let begun = context.begun.as_ref().zip(ConnectionFacts::of(session));
+        let Some((begun, facts)) = begun else {
+            return Error::e_explain(ErrorType::InternalError, "a session without a connection");
+        };
+        let body = match &read {
+            Ok(held) => Body::Read(&held.bytes),
+            Err(refusal) => Body::Refused(*refusal),
+        };
+        let moment = Moment { wall: clock::wall(), mono: clock::monotonic(), ..moment };
+        let known = (facts, begun.client);
+        let about = (begun.id.as_str(), body);
+        let decided =
+            self.decide(&begun.snapshot, session.req_header(), known, about, moment).await;
+        context.held_body = read.ok();
+        Ok(decided)
     }
 
     /// Asks the engine, fetches what it needs, and asks again: each need at most once.
@@ -115,7 +152,7 @@ impl Gateway {
         snapshot: &Snapshot,
         header: &RequestHeader,
         (facts, client): (&ConnectionFacts, Client),
-        id: &str,
+        about: (&str, Body<'_>),
         mut moment: Moment,
     ) -> Decided {
         let begun = moment.mono;
@@ -124,7 +161,7 @@ impl Gateway {
         let mut renewed: Option<Arc<Renewed>> = None;
         let mut waited = None;
         loop {
-            let request = facts_of(header, (facts, client), id, renewed.as_deref());
+            let request = facts_of(header, (facts, client), about, renewed.as_deref());
             let decision = engine::decide(snapshot, &request, moment);
             let Decision { step, .. } = decision;
             match step {
@@ -224,14 +261,12 @@ fn limit_stream_writes(session: &mut Session) {
 fn facts_of<'a>(
     header: &'a RequestHeader,
     (facts, client): (&'a ConnectionFacts, Client),
-    id: &'a str,
+    (id, body): (&'a str, Body<'a>),
     renewed: Option<&'a Renewed>,
 ) -> Request<'a> {
     let authority = (header.version == Version::HTTP_2)
         .then(|| header.uri.authority().map(|authority| authority.as_str().as_bytes()))
         .flatten();
-    let content_length =
-        header.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let own = if facts.tls.is_some() { Scheme::Https } else { Scheme::Http };
     let scheme = client.scheme.unwrap_or(own);
     Request {
@@ -245,11 +280,16 @@ fn facts_of<'a>(
         },
         headers: &header.headers,
         client: client.address,
-        content_length,
+        content_length: content_length(header),
         is_http2: header.version == Version::HTTP_2,
         presented: facts.presented(),
         is_unverified: facts.is_unverified(),
         is_counted: true,
         renewed,
+        body,
     }
+}
+
+fn content_length(header: &RequestHeader) -> Option<u64> {
+    header.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
 }

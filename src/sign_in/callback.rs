@@ -12,7 +12,7 @@ use super::begin::{
     state_purpose,
 };
 use super::session::LIFETIME;
-use super::{Failure, Reach, Session, SignIn};
+use super::{Failure, Reach, Session, SignIn, returns};
 use crate::answer::Answer;
 use crate::clock::UnixMillis;
 use crate::http::{Scheme, cookies};
@@ -61,6 +61,8 @@ pub struct Callback {
     /// Names the sign-in among those that were redeemed.
     pub id: Box<str>,
     reach: Reach,
+    /// Counts this return.
+    returned: Option<HeaderValue>,
     /// Shards of an earlier session.
     present: u8,
 }
@@ -133,6 +135,7 @@ pub fn receive<'s>(
     let Some(code) = code.filter(|_| back.method == "GET") else {
         return refuse(Failure::CodeMissing);
     };
+    let reach = Reach { is_secure: back.scheme == Scheme::Https, is_cross_site: false };
     Ok(Callback {
         rule,
         code: code.into(),
@@ -141,7 +144,8 @@ pub fn receive<'s>(
         return_to: return_to.into(),
         id: nonce_hash(state.verifier.as_bytes()).into(),
         verifier: state.verifier,
-        reach: Reach { is_secure: back.scheme == Scheme::Https, is_cross_site: false },
+        returned: returns::counted(&sign_in.realm, back.headers, reach, back.now),
+        reach,
         present: join(back.headers, &sign_in.realm.cookie_name).present,
     })
 }
@@ -182,7 +186,8 @@ impl Callback {
         let sealed = session.seal(seal, &sign_in.realm.purpose).ok_or(Failure::TooLarge)?;
         let cookies = self.reach.set_shards(name, &sealed, self.present, now, LIFETIME);
         let mut answer = private(Answer::page(302)).with(LOCATION, location);
-        for cookie in cookies.ok_or(Failure::TooLarge)? {
+        let cookies = cookies.ok_or(Failure::TooLarge)?;
+        for cookie in cookies.into_iter().chain(self.returned.clone()) {
             answer = answer.with(SET_COOKIE, cookie);
         }
         Ok(answer)

@@ -62,6 +62,12 @@ impl Reach {
         Some(value)
     }
 
+    /// Ends a cookie, with the attributes that it was set with.
+    pub(super) fn end(self, name: &str) -> Option<HeaderValue> {
+        let attributes = self.attributes();
+        HeaderValue::try_from(format!("{name}=; Expires={GONE}; {attributes}")).ok()
+    }
+
     /// The shards of a value, and the end of those `present` that it does not need.
     pub(super) fn set_shards(
         self,
@@ -82,16 +88,12 @@ impl Reach {
         Some(cookies)
     }
 
-    /// Ends the shards that a bit is set for, with the attributes that they were set with.
+    /// Ends the shards that a bit is set for.
     pub(super) fn end_shards(self, name: &str, present: u8) -> Vec<HeaderValue> {
         let is_present = |index: &usize| present & (1 << index) != 0;
-        let attributes = self.attributes();
         (0..MAX_SHARDS)
             .filter(is_present)
-            .filter_map(|index| {
-                let name = shard_name(name, index);
-                HeaderValue::try_from(format!("{name}=; Expires={GONE}; {attributes}")).ok()
-            })
+            .filter_map(|index| self.end(&shard_name(name, index)))
             .collect()
     }
 }

@@ -51,6 +51,9 @@ pub enum Failure {
     /// Claims and tokens do not fit into cookies.
     #[error("claims and tokens are too large")]
     TooLarge,
+    /// The browser comes back signed in again and again, without its session.
+    #[error("the browser does not keep its session")]
+    Loop,
     /// Who signed in is on the deny list.
     #[error("the caller is on the deny list")]
     Denied,
@@ -61,7 +64,7 @@ pub enum Failure {
 
 impl Failure {
     /// Every failure.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::StateMissing,
         Self::StateInvalid,
         Self::NonceMissing,
@@ -78,6 +81,7 @@ impl Failure {
         Self::TokenEndpointTimeout,
         Self::UserInfoTimeout,
         Self::TooLarge,
+        Self::Loop,
         Self::Denied,
         Self::Unhandled,
     ];
@@ -102,6 +106,7 @@ impl Failure {
             Self::TokenEndpointTimeout => "token_endpoint_timeout",
             Self::UserInfoTimeout => "user_info_timeout",
             Self::TooLarge => "session_too_large",
+            Self::Loop => "sign_in_loop",
             Self::Denied => "sign_in_denied",
             Self::Unhandled => "sign_in_failed",
         }
@@ -126,8 +131,8 @@ impl Failure {
             Self::TokenEndpointTimeout => "AuthTokenEpRequestTimeout",
             Self::UserInfoTimeout => "AuthUserinfoEpRequestTimeout",
             Self::TooLarge => "AuthUserinfoResponseSizeExceeded",
-            // ALB has no such list.
-            Self::Denied => "",
+            // ALB has no such list, and goes on for ever.
+            Self::Denied | Self::Loop => "",
             Self::Unhandled => "AuthUnhandledException",
         }
     }

@@ -5,7 +5,7 @@ use ::http::{HeaderMap, HeaderValue};
 use url::form_urlencoded::{self, Serializer};
 
 use super::begin::private;
-use super::{Reach, Realm};
+use super::{Reach, Realm, returns};
 use crate::answer::Answer;
 use crate::auth::Authorizers;
 use crate::config::model::{Logout, SignOut, UserPool};
@@ -78,7 +78,8 @@ pub fn answer(
     let name = &realm.cookie_name;
     let ended = reach.end_shards(name, join(headers, name).present);
     let answer = private(Answer::page(302)).with(LOCATION, location);
-    ended.into_iter().fold(answer, |answer, cookie| answer.with(SET_COOKIE, cookie))
+    let ended = ended.into_iter().chain(returns::forgotten(realm, headers, reach));
+    ended.fold(answer, |answer, cookie| answer.with(SET_COOKIE, cookie))
 }
 
 /// The address that the request asks for, if the file allows it; else the first one.

@@ -25,6 +25,7 @@ mod diff;
 mod error_pages;
 mod exhaustion;
 mod explain;
+mod flavours;
 mod forwarding;
 mod grpc;
 mod handshakes;

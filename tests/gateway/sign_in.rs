@@ -141,8 +141,9 @@ fn a_browser_comes_back_to_where_it_wanted_to_go_and_has_a_session() {
     assert_eq!(landed.header("location"), Some(wanted.as_str()));
     assert_eq!(landed.header("cache-control"), Some("no-store"));
     let cookies = set_cookies(&landed);
-    assert_eq!(cookies.len(), 1, "{cookies:?}");
+    assert_eq!(cookies.len(), 2, "{cookies:?}");
     assert!(cookies[0].starts_with("AWSELBAuthSessionCookie-0="), "{cookies:?}");
+    assert!(cookies[1].starts_with("AWSALBAuthReturns="), "{cookies:?}");
     assert!(cookies[0].contains("; Expires=") && cookies[0].contains("; Path=/; HttpOnly"));
     let got = scene.got(&mut browser, "/app/deep/link?q=a%20b&r=%2F");
     assert_eq!(got.target(), "/app/deep/link?q=a%20b&r=%2F");

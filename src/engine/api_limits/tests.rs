@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ::http::HeaderMap;
 
-use super::super::{Decision, decide};
+use super::super::{Body, Decision, decide};
 use super::*;
 use crate::clock::UnixMillis;
 use crate::config;
@@ -61,6 +61,7 @@ impl Asker {
             is_unverified: true,
             is_counted,
             renewed: None,
+            body: Body::Unread,
         };
         let moment = Moment {
             wall: UnixMillis(1_795_395_735_000),

@@ -3,7 +3,7 @@
 use ::http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 
-use super::super::{Decision, decide};
+use super::super::{Body, Decision, decide};
 use super::*;
 use crate::auth::Patience;
 use crate::clock::UnixMillis;
@@ -57,6 +57,7 @@ fn ask(snapshot: &Snapshot, method: &str, target: &str) -> Decision {
         is_unverified: false,
         is_counted: true,
         renewed: None,
+        body: Body::Unread,
     };
     let moment = Moment {
         wall: UnixMillis(1_795_395_735_000),

@@ -181,3 +181,38 @@ fn an_id_token_that_is_not_for_this_sign_in_makes_no_session() {
         assert_eq!(attempt(json!({})).0, 401, "{token}");
     }
 }
+
+#[test]
+fn a_browser_that_loses_its_session_gets_a_page_after_three_rounds() {
+    let scene = Scene::new("");
+    let mut browser = scene.browser();
+    for round in 0..3 {
+        let landed = scene.sign_in(&mut browser, "/app/page?a=1");
+        assert_eq!(landed.status, 302, "round {round}: {landed:?}");
+        let cookies = browser.cookies.len();
+        browser.cookies.retain(|(name, _)| !name.starts_with("AWSELBAuthSessionCookie"));
+        assert!(browser.cookies.len() < cookies, "it had a session");
+    }
+    let told = browser.visit("/app/page?a=1");
+    assert_eq!(told.status, 401, "{told:?}");
+    assert!(told.text().contains("/app/page?a=1\">Try again</a>"), "{}", told.text());
+    let lines = scene
+        .gateway
+        .wait_access_log(|lines| lines.iter().any(|line| line["reason"] == "sign_in_loop"));
+    assert_eq!(lines.iter().filter(|line| line["reason"] == "sign_in_loop").count(), 1);
+    let again = scene.sign_in(&mut browser, "/app/page");
+    assert_eq!(again.status, 302, "the next try counts anew: {again:?}");
+    let got = scene.got(&mut browser, "/app/page");
+    assert!(got.values("cookie").is_empty(), "{got:?}");
+}
+
+#[test]
+fn who_signs_out_and_in_again_and_again_is_not_in_a_loop() {
+    let scene = Scene::new("");
+    let mut browser = scene.browser();
+    for round in 0..5 {
+        let landed = scene.sign_in(&mut browser, "/app/");
+        assert_eq!(landed.status, 302, "round {round}: {landed:?}");
+        assert_eq!(browser.visit("/bye").status, 302);
+    }
+}

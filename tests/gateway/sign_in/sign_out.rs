@@ -14,8 +14,9 @@ fn it_ends_the_cookies_revokes_the_refresh_token_and_signs_out_at_the_pool() {
     assert_eq!(query["client_id"], crate::support::issuer::CLIENT);
     assert_eq!(query["logout_uri"], "https://www.example.com/a");
     let cookies = set_cookies(&answer);
-    assert_eq!(cookies.len(), 1);
+    assert_eq!(cookies.len(), 2);
     assert!(cookies[0].contains("AWSELBAuthSessionCookie-0=; Expires=Thu, 01 Jan 1970"));
+    assert!(cookies[1].contains("AWSALBAuthReturns=; Expires=Thu, 01 Jan 1970"));
     assert!(!browser.cookie_header().contains("SessionCookie"));
     assert_eq!(browser.visit("/app/").status, 302);
     eventually("the refresh token is revoked", || {
