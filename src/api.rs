@@ -10,6 +10,7 @@ mod facts;
 mod integration;
 pub mod limits;
 mod mapping;
+mod required;
 mod table;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use self::integration::{Backend, Integration, mocked};
 pub use self::limits::Limits;
 use self::mapping::Mappings;
 pub use self::mapping::{Edits, HeaderEdit, ResponseEdits};
+pub use self::required::missing;
 use self::table::RouteTable;
 use crate::auth::{self, Authorizers, CompiledValidation};
 use crate::config::model::{
@@ -75,6 +77,8 @@ pub struct Route {
     pub scopes: Vec<String>,
     /// How often it may be asked.
     pub limits: Option<Box<Limits>>,
+    /// What requests must have.
+    pub required: Vec<model::RequestParameter>,
     /// What becomes of its requests.
     pub integration: Integration,
     variables: Vec<(Box<str>, integration::Part)>,
@@ -125,6 +129,7 @@ impl Api {
                 scopes: validation.map(scopes).unwrap_or_default(),
                 validation: validation.map(|v| authorizers.compile_validation(v, claim_headers)),
                 kind: authorizer.map(|authorizer| authorizer.kind.clone()),
+                required: route.required.clone(),
                 query_parameter: parameter.map(Box::from),
                 integration: Integration::compile(route, position.unwrap_or_default()),
                 variables: integration::variables(&route.pattern),

@@ -50,7 +50,14 @@ fn route(key: &str) -> Route {
         response_mappings: Vec::new(),
         timeout: Duration::from_secs(1),
     };
-    Route { key: key.into(), pattern, authorizer, throttle: Vec::new(), integration }
+    Route {
+        key: key.into(),
+        pattern,
+        authorizer,
+        throttle: Vec::new(),
+        required: Vec::new(),
+        integration,
+    }
 }
 
 fn select<'a>(keys: &[&'a str], is_strict: bool, request: &str) -> Option<&'a str> {

@@ -6,7 +6,7 @@ mod tests;
 use super::{Decision, Moment, Plan, Reason, Request, Sent, Step, View};
 use crate::answer::{Answer, Refusal};
 use crate::api::{
-    Api, Asker, Backend, Edits, Facts, MAX_BODY, MAX_HEAD, Place, Route, cors, mocked,
+    Api, Asker, Backend, Edits, Facts, MAX_BODY, MAX_HEAD, Place, Route, cors, missing, mocked,
 };
 use crate::auth::{self, Identity, Outcome};
 use crate::config::model::ApiIndex;
@@ -89,7 +89,11 @@ impl View<'_> {
         if let Some(refused) = self.throttle_after(&at, request, moment, identity.as_ref()) {
             return self.decided(place, identity, refused);
         }
-        let step = self.integrate(&at, request, (target, authority), moment, identity.as_ref());
+        let canonical = (target, authority);
+        if let Some(refused) = require(&at, request, canonical, moment, identity.as_ref()) {
+            return self.decided(place, identity, refused);
+        }
+        let step = self.integrate(&at, request, canonical, moment, identity.as_ref());
         self.decided(place, identity, step)
     }
 
@@ -210,6 +214,26 @@ impl View<'_> {
         let answer = mocked(answer, &edits.responses).for_caller(self.caller);
         (Reason::Mock, Step::Answer { answer, close: false })
     }
+}
+
+/// Refuses a request that has not what its route requires.
+fn require(
+    at: &AtRoute<'_>,
+    request: &Request<'_>,
+    canonical: (&Target<'_>, &Authority<'_>),
+    moment: Moment,
+    identity: Option<&Identity>,
+) -> Option<(Reason, Step)> {
+    let required = &at.route.required;
+    if required.is_empty() {
+        return None;
+    }
+    let missing = missing(required, &facts(at, request, canonical, moment, identity));
+    if missing.is_empty() {
+        return None;
+    }
+    let answer = at.api.refuse_parameters(&missing, at.asker);
+    Some((Reason::ParametersMissing, Step::Answer { answer, close: false }))
 }
 
 fn facts<'a>(

@@ -18,6 +18,8 @@ pub enum Reason {
     FixedResponse,
     /// The API's route answers by itself.
     Mock,
+    /// The request has not what the API's route requires.
+    ParametersMissing,
     /// No route of the API takes the request.
     NoRoute,
     /// A browser asked whether a page may call the API, and no route takes that.
@@ -44,6 +46,7 @@ impl Reason {
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
             Self::Mock => "mock",
+            Self::ParametersMissing => "parameters_missing",
             Self::NoRoute => "no_route",
             Self::Preflight => "preflight",
             Self::IdentityKeys => "identity_keys",
@@ -63,6 +66,7 @@ impl Reason {
             Self::Redirect,
             Self::FixedResponse,
             Self::Mock,
+            Self::ParametersMissing,
             Self::NoRoute,
             Self::Preflight,
             Self::IdentityKeys,
@@ -90,6 +94,7 @@ impl Reason {
                 | Outcome::LogoutUnavailable
                 | Outcome::LogoutFailed,
             )
+            | Self::ParametersMissing
             | Self::NoRoute
             | Self::Preflight
             | Self::IdentityKeys

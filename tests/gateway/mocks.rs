@@ -5,7 +5,6 @@ use crate::support::{Gateway, Issuer, wire};
 fn api(issuer: &Issuer, kind: &str, keys: &str) -> Gateway {
     Gateway::start(&format!(
         "admin: {{ address: 127.0.0.1:0 }}\n\
-         access_log: {{ format: json }}\n\
          user_pools:\n{pool}\
          listeners: {{ public: {{ address: 127.0.0.1:0, default_action: {{ api: shop }} }} }}\n\
          apis:\n  shop:\n    type: {kind}\n{keys}    \

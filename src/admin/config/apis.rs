@@ -9,7 +9,8 @@ use super::{Names, seconds};
 use crate::config::expression::Expression;
 use crate::config::model::{
     AllowedOrigin, Api, AuthorizerKind, Backend, Cors, GatewayResponse, Integration, Mapped,
-    Mapping, Mock, Operation, ResponseCase, Route, RouteAuthorizer, Segment, Throttle, ThrottleKey,
+    Mapping, Mock, Operation, RequestParameter, ResponseCase, Route, RouteAuthorizer, Segment,
+    Throttle, ThrottleKey,
 };
 use crate::config::regex::Regex;
 
@@ -84,7 +85,7 @@ fn gateway_response(response: &GatewayResponse) -> (String, Value) {
 }
 
 fn route(route: &Route, names: &Names<'_>) -> Value {
-    let Route { key: _, pattern: _, authorizer, throttle, integration } = route;
+    let Route { key: _, pattern: _, authorizer, throttle, required, integration } = route;
     let Integration { backend, path, request_mappings, response_mappings, timeout } = integration;
     let responses: Map<String, Value> = response_mappings
         .iter()
@@ -96,6 +97,7 @@ fn route(route: &Route, names: &Names<'_>) -> Value {
             |authorizer| self::authorizer(authorizer, names),
         ),
         "throttle": limits(throttle),
+        "required_parameters": required.iter().map(required_parameter).collect::<Vec<_>>(),
         "integration": {
             "target_group": backend.group().and_then(|group| names.groups.get(group.0)).map(|name| &***name),
             "mock": match backend {
@@ -108,6 +110,15 @@ fn route(route: &Route, names: &Names<'_>) -> Value {
             "timeout": seconds(*timeout),
         },
     })
+}
+
+fn required_parameter(parameter: &RequestParameter) -> String {
+    let place = match parameter {
+        RequestParameter::Header(..) => "header",
+        RequestParameter::Query(_) => "querystring",
+        RequestParameter::Path(_) => "path",
+    };
+    format!("method.request.{place}.{}", parameter.name())
 }
 
 fn mock(mock: &Mock) -> Value {

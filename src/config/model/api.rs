@@ -78,8 +78,31 @@ pub struct Route {
     pub authorizer: Option<RouteAuthorizer>,
     /// How often it may be asked; all of these count, and the API's.
     pub throttle: Vec<Throttle>,
+    /// What requests must have.
+    pub required: Vec<RequestParameter>,
     /// Where requests go.
     pub integration: Integration,
+}
+
+/// A parameter that a request must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestParameter {
+    /// A header: as the file spells it, and in lower case.
+    Header(String, String),
+    /// A parameter of the query.
+    Query(String),
+    /// A variable of the path.
+    Path(String),
+}
+
+impl RequestParameter {
+    /// Its name, as callers are told it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Header(name, _) | Self::Query(name) | Self::Path(name) => name,
+        }
+    }
 }
 
 /// Who may come to a route.

@@ -37,6 +37,10 @@ pub(in crate::config) struct Api {
     /// What callers of a REST API are told in place of API Gateway's words, by response type:
     /// `UNAUTHORIZED`, `DEFAULT_4XX`, ...
     pub(in crate::config) gateway_responses: Field<Table<GatewayResponse>>,
+    /// What REST APIs can look at in requests before they pass, by the name that routes use.
+    pub(in crate::config) request_validators: Field<Table<RequestValidator>>,
+    /// The validator of routes that name none. Default: nothing is looked at.
+    pub(in crate::config) request_validator: Field<String>,
     /// Which pages of other origins may call from a browser. Default: what targets say of it passes.
     pub(in crate::config) cors: Field<Box<Cors>>,
     /// How often requests for its routes may come, all together or each client's. Limits of a route
@@ -109,7 +113,8 @@ pub(in crate::config) struct GatewayResponse {
     /// Headers that are added: `gatewayresponse.header.NAME`, with the value in single quotes.
     pub(in crate::config) response_parameters: Field<Table<String>>,
     /// The body, by content type; one. `$context.error.message`, `$context.error.messageString` (in
-    /// quotes), `$context.error.responseType` and `$context.requestId` are put in.
+    /// quotes), `$context.error.responseType`, `$context.error.validationErrorString` and
+    /// `$context.requestId` are put in.
     pub(in crate::config) response_templates: Field<Table<String>>,
 }
 
@@ -138,8 +143,24 @@ pub(in crate::config) struct Route {
     pub(in crate::config) scopes: Field<List<String>>,
     /// How often requests may come, all together or each client's. Limits of the API count too.
     pub(in crate::config) throttle: Field<Throttle>,
+    /// A request validator of this API. Default: the API's `request_validator`.
+    pub(in crate::config) request_validator: Field<String>,
+    /// What requests must have, if the validator looks at parameters:
+    /// `method.request.header.NAME`, `method.request.querystring.NAME` or
+    /// `method.request.path.NAME`.
+    #[schemars(length(min = 1), example = ["method.request.header.x-tenant"])]
+    pub(in crate::config) required_parameters: Field<List<String>>,
     /// Who serves it, and how it is asked.
     pub(in crate::config) integration: Field<Box<Integration>>,
+}
+
+/// What a REST API looks at in requests before they pass.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RequestValidator {
+    /// Whether a request without one of the route's `required_parameters` is answered 400.
+    /// Default: `false`.
+    pub(in crate::config) validate_request_parameters: Field<bool>,
 }
 
 /// Who serves a route, and how it is asked.

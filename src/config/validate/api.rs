@@ -4,6 +4,7 @@ mod authorizer;
 mod gateway_response;
 mod mapping;
 mod mock;
+mod request_validation;
 mod route_key;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use self::authorizer::{Authorizers, Door};
 pub(super) use self::mapping::FilledHeader;
 use self::mapping::Surroundings;
+use self::request_validation::Validators;
 use self::route_key::{base_path, route_key, shape, template};
 use super::pattern::Refusal;
 use super::{Judge, Scene, seconds};
@@ -36,6 +38,7 @@ struct House {
     flavour: Flavour,
     is_strict: bool,
     authorizers: Authorizers,
+    validators: Validators,
     stage_variables: Vec<(String, String)>,
 }
 
@@ -84,6 +87,7 @@ impl Judge<'_> {
             flavour: flavour.unwrap_or(Flavour::Http),
             is_strict: !matches!(raw.compatibility.value(), Some(raw::Compatibility::Aws)),
             authorizers,
+            validators: self.request_validators(raw, flavour),
             stage_variables: stage_variables.clone(),
         };
         let routes = self.routes(table, &house, scene);
@@ -215,13 +219,14 @@ impl Judge<'_> {
             stage_variables: &house.stage_variables,
         };
         let throttle = self.throttle(&raw.throttle, matches!(door, Some(Door::Open)));
+        let required = self.required_parameters(raw, &pattern, house.flavour, &house.validators);
         let integration = self.integration(key, around, raw, scene);
         let authorizer = match door? {
             Door::Open => None,
             Door::Closed(closed) => Some(house.authorizers.judge(*closed, scopes)),
         };
         let key = key.value.as_str().into();
-        Some(Route { key, pattern, authorizer, throttle, integration: integration? })
+        Some(Route { key, pattern, authorizer, throttle, required, integration: integration? })
     }
 
     fn route_scopes(&mut self, raw: &raw::Route) -> Option<Vec<String>> {
