@@ -79,6 +79,7 @@ fn api(flavour: Flavour, is_strict: bool, keys: &[&str]) -> Api {
         base_path: String::new(),
         is_strict,
         routes: keys.iter().map(|key| route(key)).collect(),
+        openapi: None,
         span: Span::default(),
     }
 }

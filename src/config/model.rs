@@ -17,8 +17,8 @@ use std::time::Duration;
 
 pub use self::api::{
     Api, ApiIndex, AuthorizerKind, Backend, Flavour, GatewayResponse, Integration, Mapped, Mapping,
-    Mock, Operation, RequestParameter, ResponseCase, ResponseMapping, ResponseType, Route,
-    RouteAuthorizer, RoutePattern, Segment,
+    Mock, OpenApiFile, Operation, RequestParameter, ResponseCase, ResponseMapping, ResponseType,
+    Route, RouteAuthorizer, RoutePattern, Segment,
 };
 pub use self::cors::{AllowedOrigin, Cors};
 pub use self::throttle::{Throttle, ThrottleKey};

@@ -43,6 +43,7 @@ mod metrics;
 mod misdirected;
 mod mocks;
 mod names;
+mod openapi;
 mod panics;
 mod persistence;
 mod pools;

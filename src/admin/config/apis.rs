@@ -27,6 +27,7 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         cors,
         throttle,
         routes,
+        openapi,
         span: _,
     } = api;
     let routes: Map<String, Value> =
@@ -44,6 +45,7 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         "gateway_responses": responses,
         "cors": cors.as_ref().map(self::cors),
         "throttle": limits(throttle),
+        "openapi": openapi.as_ref().map(|file| file.path.display().to_string()),
         "routes": routes,
     })
 }

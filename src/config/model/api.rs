@@ -1,5 +1,6 @@
 //! `apis:` as it is meant.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Cors, GroupIndex, JwtValidation, Name, Throttle};
@@ -36,6 +37,8 @@ pub struct Api {
     pub throttle: Vec<Throttle>,
     /// In file order.
     pub routes: Vec<Route>,
+    /// The file that says some of it.
+    pub openapi: Option<OpenApiFile>,
     /// Where the API stands in the file.
     pub span: Span,
 }
@@ -349,4 +352,13 @@ pub struct Mock {
     pub headers: Vec<(String, String)>,
     /// Default empty.
     pub body: String,
+}
+
+/// An OpenAPI file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenApiFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// SHA-256 of its bytes.
+    pub digest: [u8; 32],
 }

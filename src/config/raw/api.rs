@@ -4,13 +4,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::field::{Field, List, Table};
-use crate::config::raw::{Cors, Throttle};
+use crate::config::raw::{Cors, OpenApi, Throttle};
 use crate::config::units::DurationText;
 
 /// An API as on API Gateway: its routes decide who may come and who serves.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["type", "routes"]))]
+#[schemars(extend(
+    "required" = ["type"],
+    "anyOf" = [{ "required": ["routes"] }, { "required": ["openapi"] }],
+))]
 pub(in crate::config) struct Api {
     /// `http`: an HTTP API (v2). `rest`: a REST API (v1). They find routes and answer differently.
     #[serde(rename = "type")]
@@ -46,6 +49,9 @@ pub(in crate::config) struct Api {
     /// How often requests for its routes may come, all together or each client's. Limits of a route
     /// count too.
     pub(in crate::config) throttle: Field<Throttle>,
+    /// An OpenAPI file with API Gateway's extensions. Routes, authorizers and other keys that stand
+    /// here replace the file's of the same name.
+    pub(in crate::config) openapi: Field<OpenApi>,
     /// By route key: `GET /orders/{id}`, `ANY /files/{proxy+}`, `$default`. The most specific path
     /// wins, then the method.
     #[schemars(extend("minProperties" = 1))]

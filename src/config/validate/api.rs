@@ -107,6 +107,11 @@ impl Judge<'_> {
             cors,
             throttle,
             routes,
+            openapi: self
+                .documents
+                .iter()
+                .find(|(api, _)| *api == name.value)
+                .map(|(_, file)| file.clone()),
             span: name.span,
         })
     }
