@@ -30,7 +30,7 @@ use ::http::header::{
 use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
-use crate::config::model::{FixedResponse, ServerHeader};
+use crate::config::model::{FixedResponse, Mock, ServerHeader};
 
 /// `Server` of what we say ourselves, unless the listener's [`Style`] has another word.
 const SERVER_NAME: HeaderValue = HeaderValue::from_static(ServerHeader::DEFAULT);
@@ -95,6 +95,23 @@ impl Answer {
         // A rule that says a status and no more leaves open what is shown.
         let is_replaceable = body.is_empty();
         Self { is_replaceable, ..Self::new(response.status_code, content_type, body) }
+    }
+
+    /// The answer of an API's `mock` integration.
+    #[must_use]
+    pub fn mock(mock: &Mock) -> Self {
+        let content_type = HeaderValue::from_str(&mock.content_type)
+            .unwrap_or_else(|_| HeaderValue::from_static("application/json"));
+        let body = Bytes::copy_from_slice(mock.body.as_bytes());
+        let mut answer = Self::new(mock.status_code, content_type, body);
+        for (name, value) in &mock.headers {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::try_from(value))
+            {
+                answer.headers.push((name, value));
+            }
+        }
+        answer
     }
 
     /// A `redirect` action to a location made by [`crate::routing::redirect`].

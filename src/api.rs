@@ -10,6 +10,7 @@ mod facts;
 mod integration;
 pub mod limits;
 mod mapping;
+mod required;
 mod table;
 
 #[cfg(test)]
@@ -23,10 +24,11 @@ use ::http::HeaderMap;
 pub use self::cors::Cors;
 pub use self::dialect::Asker;
 pub use self::facts::Facts;
-pub use self::integration::Integration;
+pub use self::integration::{Backend, Integration, mocked};
 pub use self::limits::Limits;
 use self::mapping::Mappings;
 pub use self::mapping::{Edits, HeaderEdit, ResponseEdits};
+pub use self::required::missing;
 use self::table::RouteTable;
 use crate::auth::{self, Authorizers, CompiledValidation};
 use crate::config::model::{
@@ -75,6 +77,8 @@ pub struct Route {
     pub scopes: Vec<String>,
     /// How often it may be asked.
     pub limits: Option<Box<Limits>>,
+    /// What requests must have.
+    pub required: Vec<model::RequestParameter>,
     /// What becomes of its requests.
     pub integration: Integration,
     variables: Vec<(Box<str>, integration::Part)>,
@@ -109,8 +113,8 @@ impl Api {
         let groups = groups(api);
         let mut routes = Vec::with_capacity(api.routes.len());
         for route in &api.routes {
-            let group = route.integration.group;
-            let position = groups.iter().position(|known| *known == group).unwrap_or_default();
+            let group = route.integration.backend.group();
+            let position = groups.iter().position(|known| Some(*known) == group);
             let authorizer = route.authorizer.as_ref();
             let validation = authorizer.map(|authorizer| &authorizer.validation);
             let parameter = validation.and_then(|validation| match &validation.identity_source {
@@ -125,8 +129,9 @@ impl Api {
                 scopes: validation.map(scopes).unwrap_or_default(),
                 validation: validation.map(|v| authorizers.compile_validation(v, claim_headers)),
                 kind: authorizer.map(|authorizer| authorizer.kind.clone()),
+                required: route.required.clone(),
                 query_parameter: parameter.map(Box::from),
-                integration: Integration::compile(route, position),
+                integration: Integration::compile(route, position.unwrap_or_default()),
                 variables: integration::variables(&route.pattern),
                 mappings: Mappings::compile(&route.integration),
             });
@@ -307,9 +312,9 @@ fn sample(route: &model::Route) -> Option<String> {
 #[must_use]
 pub fn groups(api: &model::Api) -> Vec<GroupIndex> {
     let mut groups = Vec::new();
-    for route in &api.routes {
-        if !groups.contains(&route.integration.group) {
-            groups.push(route.integration.group);
+    for group in api.groups() {
+        if !groups.contains(&group) {
+            groups.push(group);
         }
     }
     groups

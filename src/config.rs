@@ -17,6 +17,7 @@ mod field;
 mod literal;
 pub mod model;
 mod mutual_authentication;
+mod openapi;
 mod raw;
 pub mod regex;
 mod report;
@@ -59,7 +60,8 @@ use model::Config;
 /// How a file is judged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LoadOptions {
-    /// Judge the text alone: neither secrets nor certificates nor any other file is looked at.
+    /// Judge the text alone: neither secrets nor certificates nor any other file is looked at, but
+    /// for those that say routes themselves (`openapi`).
     /// Secrets of the result are empty, so it must not be served.
     pub portable: bool,
 }
@@ -103,6 +105,8 @@ pub struct Ground<'a> {
     pub folder: &'a Path,
     /// The environment and the files; `None` judges the text alone.
     pub surroundings: Option<&'a dyn Surroundings>,
+    /// The files that are parts of this one, such as OpenAPI files; `None` where only a text is.
+    pub parts: Option<&'a dyn Surroundings>,
     /// When certificates are judged.
     pub now: UnixMillis,
 }
@@ -127,6 +131,7 @@ pub fn load(path: &Path, options: LoadOptions) -> Result<Loaded, Box<Report>> {
     let ground = Ground {
         folder,
         surroundings: (!options.portable).then_some(&system as &dyn Surroundings),
+        parts: Some(&system),
         now: crate::clock::wall(),
     };
     let mut loaded = parse(&bytes, &name, ground)?;
@@ -170,6 +175,8 @@ pub fn parse(bytes: &[u8], name: &str, ground: Ground<'_>) -> Result<Loaded, Box
         }
     }
     findings.sort_by_key(|finding| (finding.span.start, finding.span.line));
+    // Routes of an OpenAPI file share what is wrong with the target group they are all sent to.
+    findings.dedup();
     let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
     match config {
         Some(config) if !failed => Ok(Loaded {
@@ -190,7 +197,8 @@ pub fn parse(bytes: &[u8], name: &str, ground: Ground<'_>) -> Result<Loaded, Box
 ///
 /// Everything that is wrong with it, at once.
 pub fn parse_portable(text: &str, name: &str) -> Result<Loaded, Box<Report>> {
-    let ground = Ground { folder: Path::new("."), surroundings: None, now: UnixMillis(0) };
+    let ground =
+        Ground { folder: Path::new("."), surroundings: None, parts: None, now: UnixMillis(0) };
     parse(text.as_bytes(), name, ground)
 }
 

@@ -19,6 +19,8 @@ pub struct RestError {
     status: u16,
     /// `null` where absent.
     message: Option<String>,
+    /// What validation found.
+    validation: Option<String>,
 }
 
 impl RestError {
@@ -34,11 +36,17 @@ impl RestError {
         Self { error_type, ..self }
     }
 
+    /// With what validation found.
+    #[must_use]
+    pub fn because(self, validation: String) -> Self {
+        Self { validation: Some(validation), ..self }
+    }
+
     /// The message is `null`.
     #[must_use]
     pub const fn silent(response_type: ResponseType) -> Self {
         let (status, error_type) = (response_type.status(), response_type.error_type());
-        Self { response_type, error_type, status, message: None }
+        Self { response_type, error_type, status, message: None, validation: None }
     }
 }
 
@@ -153,6 +161,7 @@ fn fill(template: &str, error: &RestError, asker: &RestAsker<'_>) -> String {
     let values = [
         ("$context.error.messageString", message_string(error)),
         ("$context.error.message", error.message.clone().unwrap_or_default()),
+        ("$context.error.validationErrorString", error.validation.clone().unwrap_or_default()),
         ("$context.error.responseType", error.response_type.as_str().to_owned()),
         ("$context.extendedRequestId", asker.extended_id.to_owned()),
         ("$context.requestId", asker.request_id.clone()),

@@ -131,6 +131,14 @@ impl Api {
         self.say(&error, asker)
     }
 
+    /// The request has not what the route requires.
+    #[must_use]
+    pub fn refuse_parameters(&self, missing: &[&str], asker: Asker<'_>) -> Answer {
+        let message = format!("Missing required request parameters: [{}]", missing.join(", "));
+        let error = RestError::of(ResponseType::BadRequestParameters, message.as_str());
+        self.say(&error.because(format!("[{message}]")), asker)
+    }
+
     fn say(&self, error: &RestError, asker: Asker<'_>) -> Answer {
         answer::rest_error(error, &self.gateway_responses, &rest(asker))
     }

@@ -2,18 +2,33 @@
 
 use std::time::Duration;
 
+use ::http::HeaderMap;
+
+use super::mapping::{HeaderEdit, ResponseEdits};
+use crate::answer::Answer;
 use crate::config::model::{self, Forward, RoutePattern, Segment, WeightedGroup};
 
 /// An integration, ready for requests.
 pub struct Integration {
-    /// Its target group, as rules have it.
-    pub forward: Forward,
-    /// The group's position among the API's.
-    pub position: usize,
+    /// Who serves it.
+    pub backend: Backend,
     /// Longest silence of a target that owes us bytes.
     pub timeout: Duration,
     /// The target's path; the relative one when absent.
     path: Option<Box<[Part]>>,
+}
+
+/// Who serves a route.
+pub enum Backend {
+    /// A target group.
+    Group {
+        /// As rules have it.
+        forward: Forward,
+        /// Its position among the API's.
+        position: usize,
+    },
+    /// Nobody: this is always said.
+    Mock(Answer),
 }
 
 /// A piece of a path that is put together.
@@ -28,11 +43,16 @@ pub(super) enum Part {
 impl Integration {
     pub(super) fn compile(route: &model::Route, position: usize) -> Self {
         let integration = &route.integration;
-        let groups = vec![WeightedGroup { group: integration.group, weight: 1 }];
+        let backend = match &integration.backend {
+            model::Backend::Group(group) => {
+                let groups = vec![WeightedGroup { group: *group, weight: 1 }];
+                Backend::Group { forward: Forward { groups, stickiness: None }, position }
+            }
+            model::Backend::Mock(mock) => Backend::Mock(Answer::mock(mock)),
+        };
         let path = integration.path.as_ref();
         Self {
-            forward: Forward { groups, stickiness: None },
-            position,
+            backend,
             timeout: integration.timeout,
             path: path.map(|path| path.iter().map(|part| Part::of(part, route)).collect()),
         }
@@ -100,4 +120,28 @@ fn from(rest: &str, number: usize) -> &str {
         rest = rest.split_once('/').map_or("", |(_, after)| after);
     }
     rest
+}
+
+/// A mock's answer, changed as a target's of its status would be.
+#[must_use]
+pub fn mocked(answer: &Answer, edits: &[ResponseEdits]) -> Answer {
+    let mut answer = answer.clone();
+    let Some(edits) = edits.iter().find(|edits| edits.status == answer.status) else {
+        return answer;
+    };
+    let headers: HeaderMap = answer.headers.iter().cloned().collect();
+    for edit in edits.headers(&headers) {
+        let (HeaderEdit::Remove(name) | HeaderEdit::Set(name, _) | HeaderEdit::Add(name, _)) =
+            &edit;
+        if !matches!(edit, HeaderEdit::Add(..)) {
+            answer.headers.retain(|(own, _)| own != name);
+        }
+        if let HeaderEdit::Set(name, value) | HeaderEdit::Add(name, value) = edit {
+            answer.headers.push((name, value));
+        }
+    }
+    if let Some(status) = edits.new_status {
+        answer.status = status;
+    }
+    answer
 }

@@ -44,13 +44,20 @@ fn route(key: &str) -> Route {
         },
     };
     let integration = model::Integration {
-        group: GroupIndex(0),
+        backend: model::Backend::Group(GroupIndex(0)),
         path: None,
         request_mappings: Vec::new(),
         response_mappings: Vec::new(),
         timeout: Duration::from_secs(1),
     };
-    Route { key: key.into(), pattern, authorizer, throttle: Vec::new(), integration }
+    Route {
+        key: key.into(),
+        pattern,
+        authorizer,
+        throttle: Vec::new(),
+        required: Vec::new(),
+        integration,
+    }
 }
 
 fn select<'a>(keys: &[&'a str], is_strict: bool, request: &str) -> Option<&'a str> {
@@ -72,6 +79,7 @@ fn api(flavour: Flavour, is_strict: bool, keys: &[&str]) -> Api {
         base_path: String::new(),
         is_strict,
         routes: keys.iter().map(|key| route(key)).collect(),
+        openapi: None,
         span: Span::default(),
     }
 }

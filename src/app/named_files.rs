@@ -1,5 +1,5 @@
-//! The files that target groups and error pages name: authorities, client certificates and their
-//! keys, texts. When one is replaced on disk all is read and compiled anew, as after a reload.
+//! The files that target groups, error pages and APIs name: authorities, client certificates and
+//! their keys, texts, OpenAPI files. When one is replaced on disk all is read and compiled anew, as after a reload.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -30,6 +30,9 @@ impl NamedFiles {
                 // What was read, whatever has happened to the file since.
                 texts.insert(file.clone(), config::digest(page.body.as_bytes()));
             }
+        }
+        for file in config.apis.iter().filter_map(|api| api.openapi.as_ref()) {
+            texts.insert(file.path.clone(), file.digest);
         }
         if let Some(list) = &config.deny_list {
             texts.insert(list.path.clone(), list.digest);

@@ -9,6 +9,7 @@ mod development;
 mod error_page;
 mod forwarding;
 mod listener;
+mod openapi;
 mod response_headers;
 mod rule;
 mod sign_in;
@@ -31,6 +32,7 @@ pub(super) use development::*;
 pub(super) use error_page::*;
 pub(super) use forwarding::*;
 pub(super) use listener::*;
+pub(super) use openapi::*;
 pub(super) use response_headers::*;
 pub(super) use rule::*;
 pub(super) use sign_in::*;
@@ -314,9 +316,9 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
             return Some("it belongs to the pool, under `user_pools`; name that pool here");
         }
         ("File", "identity_pools" | "rate_limits") => FILE,
-        ("Api", "stages" | "extends" | "openapi" | "mutual_tls")
+        ("Api", "stages" | "extends" | "mutual_tls")
         | ("Authorizer", "request" | "aws_iam")
-        | ("Route", "request_validator" | "request_models")
+        | ("Route", "request_models")
         | ("Integration", "connection_type") => API,
         ("JwtAuthorizer", "issuer" | "audience" | "audiences") => {
             return Some(

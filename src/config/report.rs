@@ -66,12 +66,15 @@ fn render_one(source: &Source, finding: &Diagnostic, renderer: &Renderer) -> Str
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
+    // Two files may both have such a line.
+    let line_of = |span: Span| (span.line, source.line_bounds(span.start));
+    let is_beside = |span: &Span| line_of(*span) == line_of(finding.span);
     let title = level.primary_title(finding.message.as_str()).id(finding.code);
     let mut group = match Window::around(source, finding.span) {
         Some(window) => {
             let mut snippet = window.snippet(source, AnnotationKind::Primary, None);
             for (span, label) in &finding.related {
-                if span.line == finding.span.line {
+                if is_beside(span) {
                     let range = window.range(*span);
                     snippet = snippet
                         .annotation(AnnotationKind::Context.span(range).label(label.as_str()));
@@ -82,7 +85,7 @@ fn render_one(source: &Source, finding: &Diagnostic, renderer: &Renderer) -> Str
         None => Group::with_title(title).element(place(source, finding.span)),
     };
     for (span, label) in &finding.related {
-        if span.line == finding.span.line {
+        if is_beside(span) {
             continue;
         }
         if let Some(window) = Window::around(source, *span) {
@@ -96,7 +99,7 @@ fn render_one(source: &Source, finding: &Diagnostic, renderer: &Renderer) -> Str
 }
 
 fn place(source: &Source, span: Span) -> annotate_snippets::Origin<'_> {
-    let origin = annotate_snippets::Origin::path(source.name());
+    let origin = annotate_snippets::Origin::path(source.name_at(span));
     if span.line == 0 { origin } else { origin.line(span.line).char_column(span.column) }
 }
 
@@ -143,7 +146,10 @@ impl Window {
         if let Some(label) = label {
             annotation = annotation.label(label);
         }
-        Snippet::source(text).path(source.name()).line_start(self.line).annotation(annotation)
+        Snippet::source(text)
+            .path(source.name_at(self.span))
+            .line_start(self.line)
+            .annotation(annotation)
     }
 }
 
@@ -164,7 +170,7 @@ pub fn to_json(source: &Source, findings: &[Diagnostic]) -> Value {
                 Severity::Warning => "warning",
             },
             "message": finding.message,
-            "file": source.name(),
+            "file": source.name_at(finding.span),
             "line": finding.span.line,
             "column": finding.span.column,
             "endLine": end_line,
@@ -180,6 +186,6 @@ pub fn to_json(source: &Source, findings: &[Diagnostic]) -> Value {
 fn end_of(source: &Source, span: Span) -> (usize, usize) {
     let (_, line_end) = source.line_bounds(span.start);
     let end = (span.start + span.length).min(line_end);
-    let text = source.text().get(span.start..end).unwrap_or_default();
+    let text = source.slice(Span { length: end.saturating_sub(span.start), ..span });
     (span.line, span.column + text.chars().count())
 }

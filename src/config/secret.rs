@@ -24,6 +24,18 @@ pub trait Surroundings {
     ///
     /// As reading does, and when the file is larger.
     fn file(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The bytes of a file that is a part of `routes.yaml`, `most` at most.
+    ///
+    /// # Errors
+    ///
+    /// As reading does, and when the file is larger.
+    fn part(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        self.file(path).and_then(|bytes| match bytes.len() as u64 <= most {
+            true => Ok(bytes),
+            false => Err(io::ErrorKind::FileTooLarge.into()),
+        })
+    }
 }
 
 /// This process's environment and file system.
@@ -36,10 +48,14 @@ impl Surroundings for System {
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.part(path, MAX_FILE)
+    }
+
+    fn part(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
         let file = open(path)?;
         let mut bytes = Vec::new();
-        file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE {
+        file.take(most + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         Ok(bytes)

@@ -6,15 +6,24 @@ use super::diagnostics::Span;
 #[derive(Debug, Clone)]
 pub struct Source {
     name: String,
+    /// Its own text, and behind it those of the parts: a place is in the file that holds its byte.
     text: String,
+    parts: Vec<Part>,
     masked: Vec<Span>,
+}
+
+/// Another file whose places are told with those of the first.
+#[derive(Debug, Clone)]
+struct Part {
+    name: String,
+    start: usize,
 }
 
 impl Source {
     /// Takes over a text under the name that messages give it.
     #[must_use]
     pub const fn new(name: String, text: String) -> Self {
-        Self { name, text, masked: Vec::new() }
+        Self { name, text, parts: Vec::new(), masked: Vec::new() }
     }
 
     /// The name that messages give the file.
@@ -26,7 +35,25 @@ impl Source {
     /// The whole text. It may hold secrets: never print it.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.text
+        let end = self.parts.first().map_or(self.text.len(), |part| part.start - 1);
+        self.text.get(..end).unwrap_or_default()
+    }
+
+    /// Adds the text of another file, and says by how much the places in it are moved.
+    pub(super) fn append(&mut self, name: String, text: &str) -> usize {
+        // Lines end where their file does.
+        self.text.push('\n');
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.parts.push(Part { name, start });
+        start
+    }
+
+    /// The name of the file that holds a place.
+    #[must_use]
+    pub fn name_at(&self, span: Span) -> &str {
+        let holder = self.parts.iter().rev().find(|part| part.start <= span.start);
+        holder.map_or(&self.name, |part| &part.name)
     }
 
     /// The text at a place; empty when there is none.

@@ -6,6 +6,7 @@ mod forwarding;
 mod hostile;
 mod meaning;
 mod mistakes;
+mod openapi;
 mod rendering;
 mod response_headers;
 mod sign_in;

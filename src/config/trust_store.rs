@@ -218,7 +218,8 @@ mod tests {
         let path = folder.path().join("file.pem");
         // 2026-11-23.
         let now = UnixMillis(1_795_392_000_000);
-        let ground = Ground { folder: folder.path(), surroundings: Some(&System), now };
+        let ground =
+            Ground { folder: folder.path(), surroundings: Some(&System), parts: None, now };
         let (root, overdue) = authority(2026);
         std::fs::write(&path, &root).unwrap();
         assert!(check(&path, ground).unwrap()[0].contains("has expired"));

@@ -22,6 +22,7 @@ mod header;
 mod identity_assertion;
 mod listener;
 mod listener_tls;
+mod openapi;
 mod pattern;
 mod response_headers;
 mod rule;
@@ -44,7 +45,7 @@ use super::decode::Misspelt;
 use super::diagnostics::{Diagnostic, Severity, Span};
 use super::field::{Field, List, Spanned};
 use super::model::{
-    Admin, Api, Config, GroupIndex, Name, PoolIndex, Profile, Shutdown, Stickiness,
+    Admin, Api, Config, GroupIndex, Name, PoolIndex, Profile, Shutdown, Stickiness, UserPool,
 };
 use super::source::Source;
 use super::suggest;
@@ -53,7 +54,7 @@ use super::{Ground, raw, secret};
 
 /// Judges a file; `None` when it cannot be used.
 pub(super) fn validate(
-    raw: raw::File,
+    mut raw: raw::File,
     ground: Ground<'_>,
     misspelt: &Misspelt,
     source: &mut Source,
@@ -68,6 +69,7 @@ pub(super) fn validate(
         filled_headers: Vec::new(),
         renamed: Vec::new(),
         header_conditions: Vec::new(),
+        documents: Vec::new(),
     };
     let admin = judge.admin(raw.admin.value());
     let threads = judge.threads(&raw.threads);
@@ -112,6 +114,7 @@ pub(super) fn validate(
         apis: &mut api_names,
         protected_apis: Vec::new(),
     };
+    judge.openapi_files(&mut raw.apis, &user_pools);
     let apis = judge.apis(&raw.apis, &mut scene);
     scene.protected_apis = apis.iter().map(|api| api.as_ref().is_some_and(is_protected)).collect();
     let (listeners, owned) = judge.listeners(raw.listeners, &mut scene);
@@ -166,6 +169,10 @@ pub(super) fn validate(
     })
 }
 
+fn is_error(finding: &Diagnostic) -> bool {
+    finding.severity == Severity::Error
+}
+
 fn is_protected(api: &Api) -> bool {
     api.routes.iter().any(|route| route.authorizer.is_some())
 }
@@ -215,6 +222,8 @@ struct Judge<'a> {
     renamed: Vec<(String, Span)>,
     /// Headers that conditions look at.
     header_conditions: Vec<(String, Span)>,
+    /// OpenAPI files that were read, by API.
+    documents: Vec<(String, super::model::OpenApiFile)>,
 }
 
 impl Judge<'_> {

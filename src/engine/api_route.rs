@@ -5,7 +5,9 @@ mod tests;
 
 use super::{Decision, Moment, Plan, Reason, Request, Sent, Step, View};
 use crate::answer::{Answer, Refusal};
-use crate::api::{Api, Asker, Edits, Facts, MAX_BODY, MAX_HEAD, Place, Route, cors};
+use crate::api::{
+    Api, Asker, Backend, Edits, Facts, MAX_BODY, MAX_HEAD, Place, Route, cors, missing, mocked,
+};
 use crate::auth::{self, Identity, Outcome};
 use crate::config::model::ApiIndex;
 use crate::http::{Authority, Malformed, Received, Target};
@@ -87,7 +89,11 @@ impl View<'_> {
         if let Some(refused) = self.throttle_after(&at, request, moment, identity.as_ref()) {
             return self.decided(place, identity, refused);
         }
-        let step = self.integrate(&at, request, (target, authority), moment, identity.as_ref());
+        let canonical = (target, authority);
+        if let Some(refused) = require(&at, request, canonical, moment, identity.as_ref()) {
+            return self.decided(place, identity, refused);
+        }
+        let step = self.integrate(&at, request, canonical, moment, identity.as_ref());
         self.decided(place, identity, step)
     }
 
@@ -168,39 +174,26 @@ impl View<'_> {
             return refuse(at.api, Refusal::BodyTooLarge, at.asker);
         }
         let integration = &at.route.integration;
+        let (forward, position) = match &integration.backend {
+            Backend::Group { forward, position } => (forward, *position),
+            Backend::Mock(answer) => {
+                let facts = facts(at, request, (target, authority), moment, identity);
+                return self.mock(&facts, answer);
+            }
+        };
         let client = Client {
             headers: request.headers,
             authority: authority.as_str(),
             seal: &self.snapshot.seal,
             now: moment.wall,
         };
-        let plan = match self.forward(
-            request,
-            &integration.forward,
-            client,
-            moment.random,
-            identity.is_some(),
-        ) {
+        let plan = match self.forward(request, forward, client, moment.random, identity.is_some()) {
             (reason, Step::Forward(plan)) => (reason, plan),
             (Reason::Refused(refusal), _) => return refuse(at.api, refusal, at.asker),
             other => return other,
         };
         let (reason, plan) = plan;
-        let facts = Facts {
-            api: at.api,
-            route: at.route,
-            headers: request.headers,
-            method: request.received.method,
-            path: &target.path,
-            relative: at.relative,
-            query: target.query,
-            authority: authority.as_str(),
-            client: request.client,
-            is_http2: request.is_http2,
-            id: request.id,
-            now: moment.wall,
-            token: identity.map(|identity| &*identity.token),
-        };
+        let facts = facts(at, request, (target, authority), moment, identity);
         let path = integration.path(at.relative);
         let edits = match at.route.map(&facts, &path, self.listener.path) {
             Ok(edits) => edits,
@@ -210,8 +203,60 @@ impl View<'_> {
         let target = mapped.or_else(|| sent_target(at, &path, target));
         let sent = Sent { target, headers, responses, timeout: integration.timeout };
         let integration = Some(Box::new(sent));
-        let position = at.route.integration.position;
         (reason, Step::Forward(Plan { position, integration, ..plan }))
+    }
+
+    /// What a route says that asks no target.
+    fn mock(&self, facts: &Facts<'_>, answer: &Answer) -> (Reason, Step) {
+        let edits = facts.route.map(facts, facts.relative, self.listener.path);
+        // It has no mappings of a request, which alone could fail.
+        let edits = edits.ok().flatten().unwrap_or_default();
+        let answer = mocked(answer, &edits.responses).for_caller(self.caller);
+        (Reason::Mock, Step::Answer { answer, close: false })
+    }
+}
+
+/// Refuses a request that has not what its route requires.
+fn require(
+    at: &AtRoute<'_>,
+    request: &Request<'_>,
+    canonical: (&Target<'_>, &Authority<'_>),
+    moment: Moment,
+    identity: Option<&Identity>,
+) -> Option<(Reason, Step)> {
+    let required = &at.route.required;
+    if required.is_empty() {
+        return None;
+    }
+    let missing = missing(required, &facts(at, request, canonical, moment, identity));
+    if missing.is_empty() {
+        return None;
+    }
+    let answer = at.api.refuse_parameters(&missing, at.asker);
+    Some((Reason::ParametersMissing, Step::Answer { answer, close: false }))
+}
+
+fn facts<'a>(
+    at: &AtRoute<'a>,
+    request: &Request<'a>,
+    (target, authority): (&'a Target<'_>, &'a Authority<'_>),
+    moment: Moment,
+    identity: Option<&'a Identity>,
+) -> Facts<'a> {
+    Facts {
+        api: at.api,
+        route: at.route,
+        headers: request.headers,
+        method: request.received.method,
+        path: &target.path,
+        relative: at.relative,
+        query: target.query,
+        authority: authority.as_str(),
+        client: request.client,
+        is_http2: request.is_http2,
+        id: request.id,
+        now: moment.wall,
+        token: identity.map(|identity| &*identity.token),
     }
 }
 

@@ -16,6 +16,10 @@ pub enum Reason {
     Redirect,
     /// The rule answers by itself.
     FixedResponse,
+    /// The API's route answers by itself.
+    Mock,
+    /// The request has not what the API's route requires.
+    ParametersMissing,
     /// No route of the API takes the request.
     NoRoute,
     /// A browser asked whether a page may call the API, and no route takes that.
@@ -41,6 +45,8 @@ impl Reason {
             Self::Public => "public",
             Self::Redirect => "redirect",
             Self::FixedResponse => "fixed_response",
+            Self::Mock => "mock",
+            Self::ParametersMissing => "parameters_missing",
             Self::NoRoute => "no_route",
             Self::Preflight => "preflight",
             Self::IdentityKeys => "identity_keys",
@@ -59,6 +65,8 @@ impl Reason {
             Self::Public,
             Self::Redirect,
             Self::FixedResponse,
+            Self::Mock,
+            Self::ParametersMissing,
             Self::NoRoute,
             Self::Preflight,
             Self::IdentityKeys,
@@ -78,7 +86,7 @@ impl Reason {
         match self {
             Self::Authorized | Self::Public => "forward",
             Self::Redirect => "redirect",
-            Self::FixedResponse => "fixed_response",
+            Self::FixedResponse | Self::Mock => "fixed_response",
             Self::SignIn(Outcome::SignedOut | Outcome::ForeignSignOut) => "sign_out",
             Self::SignIn(
                 Outcome::LoggedOut
@@ -86,6 +94,7 @@ impl Reason {
                 | Outcome::LogoutUnavailable
                 | Outcome::LogoutFailed,
             )
+            | Self::ParametersMissing
             | Self::NoRoute
             | Self::Preflight
             | Self::IdentityKeys

@@ -8,8 +8,9 @@ use super::claims::jwt_validation;
 use super::{Names, seconds};
 use crate::config::expression::Expression;
 use crate::config::model::{
-    AllowedOrigin, Api, AuthorizerKind, Cors, GatewayResponse, Integration, Mapped, Mapping,
-    Operation, ResponseCase, Route, RouteAuthorizer, Segment, Throttle, ThrottleKey,
+    AllowedOrigin, Api, AuthorizerKind, Backend, Cors, GatewayResponse, Integration, Mapped,
+    Mapping, Mock, Operation, RequestParameter, ResponseCase, Route, RouteAuthorizer, Segment,
+    Throttle, ThrottleKey,
 };
 use crate::config::regex::Regex;
 
@@ -26,6 +27,7 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         cors,
         throttle,
         routes,
+        openapi,
         span: _,
     } = api;
     let routes: Map<String, Value> =
@@ -43,6 +45,7 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         "gateway_responses": responses,
         "cors": cors.as_ref().map(self::cors),
         "throttle": limits(throttle),
+        "openapi": openapi.as_ref().map(|file| file.path.display().to_string()),
         "routes": routes,
     })
 }
@@ -84,8 +87,8 @@ fn gateway_response(response: &GatewayResponse) -> (String, Value) {
 }
 
 fn route(route: &Route, names: &Names<'_>) -> Value {
-    let Route { key: _, pattern: _, authorizer, throttle, integration } = route;
-    let Integration { group, path, request_mappings, response_mappings, timeout } = integration;
+    let Route { key: _, pattern: _, authorizer, throttle, required, integration } = route;
+    let Integration { backend, path, request_mappings, response_mappings, timeout } = integration;
     let responses: Map<String, Value> = response_mappings
         .iter()
         .map(|response| (response.status.to_string(), mappings(&response.mappings)))
@@ -96,14 +99,35 @@ fn route(route: &Route, names: &Names<'_>) -> Value {
             |authorizer| self::authorizer(authorizer, names),
         ),
         "throttle": limits(throttle),
+        "required_parameters": required.iter().map(required_parameter).collect::<Vec<_>>(),
         "integration": {
-            "target_group": names.groups.get(group.0).map(|name| &***name),
+            "target_group": backend.group().and_then(|group| names.groups.get(group.0)).map(|name| &***name),
+            "mock": match backend {
+                Backend::Group(_) => None,
+                Backend::Mock(mock) => Some(self::mock(mock)),
+            },
             "path": path.as_deref().map(template),
             "request_parameters": mappings(request_mappings),
             "response_parameters": responses,
             "timeout": seconds(*timeout),
         },
     })
+}
+
+fn required_parameter(parameter: &RequestParameter) -> String {
+    let place = match parameter {
+        RequestParameter::Header(..) => "header",
+        RequestParameter::Query(_) => "querystring",
+        RequestParameter::Path(_) => "path",
+    };
+    format!("method.request.{place}.{}", parameter.name())
+}
+
+fn mock(mock: &Mock) -> Value {
+    let Mock { status_code, content_type, headers, body } = mock;
+    let headers: Map<String, Value> =
+        headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({ "status_code": status_code, "content_type": content_type, "headers": headers, "body": body })
 }
 
 fn mappings(mappings: &[Mapping]) -> Value {

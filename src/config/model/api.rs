@@ -1,5 +1,6 @@
 //! `apis:` as it is meant.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Cors, GroupIndex, JwtValidation, Name, Throttle};
@@ -36,6 +37,8 @@ pub struct Api {
     pub throttle: Vec<Throttle>,
     /// In file order.
     pub routes: Vec<Route>,
+    /// The file that says some of it.
+    pub openapi: Option<OpenApiFile>,
     /// Where the API stands in the file.
     pub span: Span,
 }
@@ -63,7 +66,7 @@ impl Flavour {
 impl Api {
     /// The target groups of its routes.
     pub fn groups(&self) -> impl Iterator<Item = GroupIndex> + '_ {
-        self.routes.iter().map(|route| route.integration.group)
+        self.routes.iter().filter_map(|route| route.integration.backend.group())
     }
 }
 
@@ -78,8 +81,31 @@ pub struct Route {
     pub authorizer: Option<RouteAuthorizer>,
     /// How often it may be asked; all of these count, and the API's.
     pub throttle: Vec<Throttle>,
+    /// What requests must have.
+    pub required: Vec<RequestParameter>,
     /// Where requests go.
     pub integration: Integration,
+}
+
+/// A parameter that a request must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestParameter {
+    /// A header: as the file spells it, and in lower case.
+    Header(String, String),
+    /// A parameter of the query.
+    Query(String),
+    /// A variable of the path.
+    Path(String),
+}
+
+impl RequestParameter {
+    /// Its name, as callers are told it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Header(name, _) | Self::Query(name) | Self::Path(name) => name,
+        }
+    }
 }
 
 /// Who may come to a route.
@@ -284,7 +310,7 @@ pub struct ResponseMapping {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Integration {
     /// Who serves it.
-    pub group: GroupIndex,
+    pub backend: Backend,
     /// The path that the target gets; the request's, less `base_path`, when absent.
     pub path: Option<Vec<Segment>>,
     /// What is changed in requests, in file order.
@@ -293,4 +319,46 @@ pub struct Integration {
     pub response_mappings: Vec<ResponseMapping>,
     /// Longest silence of a target that owes us bytes. Default 30 s for HTTP APIs, 29 s for REST APIs.
     pub timeout: Duration,
+}
+
+/// Who serves a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// A target of this group.
+    Group(GroupIndex),
+    /// Nobody: the answer is always this one.
+    Mock(Box<Mock>),
+}
+
+impl Backend {
+    /// The target group, if there is one.
+    #[must_use]
+    pub const fn group(&self) -> Option<GroupIndex> {
+        match self {
+            Self::Group(group) => Some(*group),
+            Self::Mock(_) => None,
+        }
+    }
+}
+
+/// `mock:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mock {
+    /// Default 200.
+    pub status_code: u16,
+    /// Default `application/json`.
+    pub content_type: String,
+    /// Others than the content type; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Default empty.
+    pub body: String,
+}
+
+/// An OpenAPI file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenApiFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// SHA-256 of its bytes.
+    pub digest: [u8; 32],
 }

@@ -4,13 +4,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::field::{Field, List, Table};
-use crate::config::raw::{Cors, Throttle};
+use crate::config::raw::{Cors, OpenApi, Throttle};
 use crate::config::units::DurationText;
 
 /// An API as on API Gateway: its routes decide who may come and who serves.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["type", "routes"]))]
+#[schemars(extend(
+    "required" = ["type"],
+    "anyOf" = [{ "required": ["routes"] }, { "required": ["openapi"] }],
+))]
 pub(in crate::config) struct Api {
     /// `http`: an HTTP API (v2). `rest`: a REST API (v1). They find routes and answer differently.
     #[serde(rename = "type")]
@@ -37,11 +40,18 @@ pub(in crate::config) struct Api {
     /// What callers of a REST API are told in place of API Gateway's words, by response type:
     /// `UNAUTHORIZED`, `DEFAULT_4XX`, ...
     pub(in crate::config) gateway_responses: Field<Table<GatewayResponse>>,
+    /// What REST APIs can look at in requests before they pass, by the name that routes use.
+    pub(in crate::config) request_validators: Field<Table<RequestValidator>>,
+    /// The validator of routes that name none. Default: nothing is looked at.
+    pub(in crate::config) request_validator: Field<String>,
     /// Which pages of other origins may call from a browser. Default: what targets say of it passes.
     pub(in crate::config) cors: Field<Box<Cors>>,
     /// How often requests for its routes may come, all together or each client's. Limits of a route
     /// count too.
     pub(in crate::config) throttle: Field<Throttle>,
+    /// An OpenAPI file with API Gateway's extensions. Routes, authorizers and other keys that stand
+    /// here replace the file's of the same name.
+    pub(in crate::config) openapi: Field<OpenApi>,
     /// By route key: `GET /orders/{id}`, `ANY /files/{proxy+}`, `$default`. The most specific path
     /// wins, then the method.
     #[schemars(extend("minProperties" = 1))]
@@ -109,7 +119,8 @@ pub(in crate::config) struct GatewayResponse {
     /// Headers that are added: `gatewayresponse.header.NAME`, with the value in single quotes.
     pub(in crate::config) response_parameters: Field<Table<String>>,
     /// The body, by content type; one. `$context.error.message`, `$context.error.messageString` (in
-    /// quotes), `$context.error.responseType` and `$context.requestId` are put in.
+    /// quotes), `$context.error.responseType`, `$context.error.validationErrorString` and
+    /// `$context.requestId` are put in.
     pub(in crate::config) response_templates: Field<Table<String>>,
 }
 
@@ -138,17 +149,35 @@ pub(in crate::config) struct Route {
     pub(in crate::config) scopes: Field<List<String>>,
     /// How often requests may come, all together or each client's. Limits of the API count too.
     pub(in crate::config) throttle: Field<Throttle>,
+    /// A request validator of this API. Default: the API's `request_validator`.
+    pub(in crate::config) request_validator: Field<String>,
+    /// What requests must have, if the validator looks at parameters:
+    /// `method.request.header.NAME`, `method.request.querystring.NAME` or
+    /// `method.request.path.NAME`.
+    #[schemars(length(min = 1), example = ["method.request.header.x-tenant"])]
+    pub(in crate::config) required_parameters: Field<List<String>>,
     /// Who serves it, and how it is asked.
     pub(in crate::config) integration: Field<Box<Integration>>,
+}
+
+/// What a REST API looks at in requests before they pass.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct RequestValidator {
+    /// Whether a request without one of the route's `required_parameters` is answered 400.
+    /// Default: `false`.
+    pub(in crate::config) validate_request_parameters: Field<bool>,
 }
 
 /// Who serves a route, and how it is asked.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["target_group"]))]
+#[schemars(extend("oneOf" = [{ "required": ["target_group"] }, { "required": ["mock"] }]))]
 pub(in crate::config) struct Integration {
     /// The target group.
     pub(in crate::config) target_group: Field<String>,
+    /// In place of a target group: always this answer.
+    pub(in crate::config) mock: Field<Box<Mock>>,
     /// The path that targets get; `{name}` stands for a variable of the route, as a whole segment.
     /// Default: the request's path without `base_path`.
     #[schemars(example = &"/v1/orders/{id}")]
@@ -164,4 +193,20 @@ pub(in crate::config) struct Integration {
     /// Longest silence of a target that owes us bytes: `50ms` to `30s` for HTTP APIs
     /// (default `30s`), to `5m` for REST APIs (default `29s`).
     pub(in crate::config) timeout: Field<DurationText>,
+}
+
+/// An answer that no target is asked for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::config) struct Mock {
+    /// Default: 200.
+    #[schemars(range(min = 200, max = 599))]
+    pub(in crate::config) status_code: Field<u64>,
+    /// Default: `application/json`.
+    #[schemars(example = &"text/plain")]
+    pub(in crate::config) content_type: Field<String>,
+    /// Beside the content type.
+    pub(in crate::config) headers: Field<Table<String>>,
+    /// 64 KiB at most. Default: nothing.
+    pub(in crate::config) body: Field<String>,
 }

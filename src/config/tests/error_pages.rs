@@ -66,8 +66,12 @@ fn a_page_of_a_file_is_read_with_the_file() {
     std::fs::write(folder.path().join("word"), "#{nothing}").unwrap();
     let judge = |file: &str| {
         let text = format!("error_pages:\n  404: {{ file: {file} }}\n{LISTENERS}");
-        let ground =
-            Ground { folder: folder.path(), surroundings: Some(&System), now: UnixMillis(0) };
+        let ground = Ground {
+            folder: folder.path(),
+            surroundings: Some(&System),
+            parts: None,
+            now: UnixMillis(0),
+        };
         parse(text.as_bytes(), "routes.yaml", ground)
     };
     let config = judge("page.html").unwrap().config;

@@ -27,7 +27,7 @@ fn judge(
     text: &str,
     surroundings: &dyn Surroundings,
 ) -> Result<Loaded, Box<Report>> {
-    let ground = Ground { folder, surroundings: Some(surroundings), now: NOW };
+    let ground = Ground { folder, surroundings: Some(surroundings), parts: None, now: NOW };
     parse(text.as_bytes(), "routes.yaml", ground)
 }
 

@@ -3,6 +3,8 @@
 mod authorizer;
 mod gateway_response;
 mod mapping;
+mod mock;
+mod request_validation;
 mod route_key;
 
 use std::collections::HashMap;
@@ -11,12 +13,13 @@ use std::time::Duration;
 use self::authorizer::{Authorizers, Door};
 pub(super) use self::mapping::FilledHeader;
 use self::mapping::Surroundings;
+use self::request_validation::Validators;
 use self::route_key::{base_path, route_key, shape, template};
 use super::pattern::Refusal;
 use super::{Judge, Scene, seconds};
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::{Field, Spanned, Table};
-use crate::config::model::{Api, Flavour, Integration, Mapped, Name, Route, RoutePattern};
+use crate::config::model::{Api, Backend, Flavour, Integration, Mapped, Name, Route, RoutePattern};
 use crate::config::raw;
 
 /// Most routes of an API; AWS's quota is 300.
@@ -35,6 +38,7 @@ struct House {
     flavour: Flavour,
     is_strict: bool,
     authorizers: Authorizers,
+    validators: Validators,
     stage_variables: Vec<(String, String)>,
 }
 
@@ -83,6 +87,7 @@ impl Judge<'_> {
             flavour: flavour.unwrap_or(Flavour::Http),
             is_strict: !matches!(raw.compatibility.value(), Some(raw::Compatibility::Aws)),
             authorizers,
+            validators: self.request_validators(raw, flavour),
             stage_variables: stage_variables.clone(),
         };
         let routes = self.routes(table, &house, scene);
@@ -102,6 +107,11 @@ impl Judge<'_> {
             cors,
             throttle,
             routes,
+            openapi: self
+                .documents
+                .iter()
+                .find(|(api, _)| *api == name.value)
+                .map(|(_, file)| file.clone()),
             span: name.span,
         })
     }
@@ -214,13 +224,14 @@ impl Judge<'_> {
             stage_variables: &house.stage_variables,
         };
         let throttle = self.throttle(&raw.throttle, matches!(door, Some(Door::Open)));
+        let required = self.required_parameters(raw, &pattern, house.flavour, &house.validators);
         let integration = self.integration(key, around, raw, scene);
         let authorizer = match door? {
             Door::Open => None,
             Door::Closed(closed) => Some(house.authorizers.judge(*closed, scopes)),
         };
         let key = key.value.as_str().into();
-        Some(Route { key, pattern, authorizer, throttle, integration: integration? })
+        Some(Route { key, pattern, authorizer, throttle, required, integration: integration? })
     }
 
     fn route_scopes(&mut self, raw: &raw::Route) -> Option<Vec<String>> {
@@ -252,8 +263,7 @@ impl Judge<'_> {
     ) -> Option<Integration> {
         let given = self.demand(&raw.integration, key.span, "integration")?;
         let raw = &given.value;
-        let group = self.demand(&raw.target_group, given.key, "target_group");
-        let group = group.and_then(|name| scene.groups.group(self, name));
+        let backend = self.backend(given, scene);
         let path = match raw.path.given() {
             None if raw.path.is_absent() => None,
             None => return None,
@@ -275,7 +285,34 @@ impl Judge<'_> {
             Flavour::Rest => (seconds(29), seconds(300)),
         };
         let timeout = self.duration(&raw.timeout, default, SHORTEST..=longest);
-        Some(Integration { group: group?, path, request_mappings, response_mappings, timeout })
+        Some(Integration { backend: backend?, path, request_mappings, response_mappings, timeout })
+    }
+
+    /// Who serves a route: a target group, or nobody.
+    fn backend(
+        &mut self,
+        given: &Spanned<Box<raw::Integration>>,
+        scene: &mut Scene<'_>,
+    ) -> Option<Backend> {
+        let raw = &given.value;
+        let Some(key) = raw.mock.key() else {
+            let name = self.demand(&raw.target_group, given.key, "target_group")?;
+            return scene.groups.group(self, name).map(Backend::Group);
+        };
+        let unasked = [
+            ("target_group", raw.target_group.key()),
+            ("path", raw.path.key()),
+            ("request_parameters", raw.request_parameters.key()),
+            ("timeout", raw.timeout.key()),
+        ];
+        for (name, place) in unasked {
+            let Some(place) = place else { continue };
+            let message = format!("`{name}` beside `mock`: no target is asked");
+            self.report(
+                Diagnostic::error("contradiction", place, message).related(key, "always answered"),
+            );
+        }
+        self.mock(raw.mock.given()?).map(|mock| Backend::Mock(Box::new(mock)))
     }
 }
 

@@ -92,7 +92,7 @@ fn target(text: &str) -> Result<PageFor, Refusal> {
     }
 }
 
-fn content_type(text: &str) -> Result<String, Refusal> {
+pub(super) fn content_type(text: &str) -> Result<String, Refusal> {
     let is_token = |part: &str| {
         !part.is_empty()
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))

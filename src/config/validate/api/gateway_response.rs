@@ -13,10 +13,11 @@ use crate::config::suggest;
 /// Longest body (as of a fixed response).
 const LONGEST_TEMPLATE: usize = 64 * 1024;
 /// What a template may put in.
-const VARIABLES: [&str; 5] = [
+const VARIABLES: [&str; 6] = [
     "$context.error.messageString",
     "$context.error.message",
     "$context.error.responseType",
+    "$context.error.validationErrorString",
     "$context.extendedRequestId",
     "$context.requestId",
 ];
@@ -148,7 +149,7 @@ fn template(content_type: &str, text: &str) -> Result<(String, String), Refusal>
                 rest.chars().take_while(|c| !c.is_whitespace() && *c != '"').collect();
             return refuse(
                 format!("`{what}` cannot be put into a gateway response"),
-                "known: `$context.error.message`, `.messageString`, `.responseType`, `$context.requestId`",
+                "known: `$context.error.message`, `.messageString`, `.responseType`, `.validationErrorString`, `$context.requestId`",
             );
         };
         rest = rest.get(known.len()..).unwrap_or_default();

@@ -290,7 +290,7 @@ fn judge_path(expression: &Expression) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn has_variable(pattern: &RoutePattern, name: &str) -> bool {
+pub(super) fn has_variable(pattern: &RoutePattern, name: &str) -> bool {
     let RoutePattern::Path { segments, .. } = pattern else { return false };
     segments.iter().any(|segment| match segment {
         Segment::Literal(_) => false,
