@@ -58,7 +58,7 @@ pub(super) enum ImportCommand {
     ///
     /// Writes a routes.yaml, and a report of what must be filled in, what was not carried over and
     /// what is different. A route that guards in a way that cannot be carried over, or that nobody
-    /// can serve here, is written down as one that answers 503 (REST: 504).
+    /// can serve here, is written down as one that answers 503.
     #[command(after_help = APIGATEWAY_EXAMPLES)]
     Apigateway(ImportArgs),
 }

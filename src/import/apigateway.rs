@@ -5,7 +5,7 @@
 //! integrations, stages) are matched by the name of their file, unless there is one API only.
 //!
 //! A route that guards in a way that cannot be carried over, or whose integration cannot, is
-//! written down as one that answers 503 or 504. Left out it would be another, maybe open, route's.
+//! written down as one that answers 503. Left out it would be another, maybe open, route's.
 
 mod authorizer;
 mod documents;
@@ -28,9 +28,6 @@ use self::integration::Group;
 use super::name::{slug, unique};
 use super::yaml::Writer;
 use super::{Document, ImportError, Imported, Kind, Note, Object};
-
-/// The target group of routes that nobody serves here.
-const CLOSED: &str = "not-carried-over";
 
 /// Makes `routes.yaml` of them.
 ///

@@ -1,7 +1,6 @@
 //! An API on its way into the file.
 
 use super::super::yaml::{Writer, flow, scalar};
-use super::CLOSED;
 
 /// An API as the file will have it.
 #[derive(Default)]
@@ -80,7 +79,7 @@ impl Route {
                 file.raw("throttle", throttle);
             }
             let Some(integration) = &self.integration else {
-                file.raw("integration", &format!("{{ target_group: {CLOSED} }}"));
+                file.raw("integration", "{ mock: { status_code: 503 } }");
                 return;
             };
             integration.write(file);

@@ -58,7 +58,6 @@ impl Import<'_> {
                 Ok(made) => made,
                 Err(why) => {
                     self.note(Kind::Dropped, &at, format!("{why}; it answers 503"));
-                    self.close();
                     Route::closed(key, &why)
                 }
             };

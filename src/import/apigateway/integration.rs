@@ -5,7 +5,7 @@ use url::Url;
 use super::super::Kind;
 use super::super::name::slug;
 use super::super::yaml::Writer;
-use super::{CLOSED, Import};
+use super::Import;
 
 /// A target group that an integration needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,19 +86,14 @@ impl Import<'_> {
         name
     }
 
-    /// The group of routes that nobody serves.
-    pub(super) fn close(&mut self) {
-        self.groups.entry(CLOSED.to_owned()).or_default();
-    }
-
     pub(super) fn write_groups(&mut self, file: &mut Writer) {
         let groups = std::mem::take(&mut self.groups);
+        if groups.is_empty() {
+            return;
+        }
         file.blank();
         file.under("target_groups", |file| {
             for (name, group) in &groups {
-                if name == CLOSED {
-                    file.comment("Routes that could not be carried over: nobody serves them.");
-                }
                 file.under(name, |file| {
                     file.list("targets", group.targets.iter().map(String::as_str));
                     if group.is_https {

@@ -54,9 +54,8 @@ impl Import<'_> {
                 };
                 draft.routes.push(made.unwrap_or_else(|why| {
                     if !is_guarded {
-                        self.note(Kind::Dropped, &at, format!("{why}; it answers 504"));
+                        self.note(Kind::Dropped, &at, format!("{why}; it answers 503"));
                     }
-                    self.close();
                     Route::closed(&key, &why)
                 }));
             }
