@@ -4,6 +4,7 @@
 //! what differs: how a path selects a route, and in which words a caller is refused. Sending is
 //! `proxy`'s, bodies and headers of answers are `answer`'s.
 
+mod body;
 pub mod cors;
 mod dialect;
 mod facts;
@@ -21,6 +22,7 @@ use std::collections::HashMap;
 
 use ::http::HeaderMap;
 
+pub use self::body::{BodyModels, Judged};
 pub use self::cors::Cors;
 pub use self::dialect::Asker;
 pub use self::facts::Facts;
@@ -79,6 +81,8 @@ pub struct Route {
     pub limits: Option<Box<Limits>>,
     /// What requests must have.
     pub required: Vec<model::RequestParameter>,
+    /// What their bodies must look like.
+    pub body_models: Option<BodyModels>,
     /// What becomes of its requests.
     pub integration: Integration,
     variables: Vec<(Box<str>, integration::Part)>,
@@ -130,6 +134,7 @@ impl Api {
                 validation: validation.map(|v| authorizers.compile_validation(v, claim_headers)),
                 kind: authorizer.map(|authorizer| authorizer.kind.clone()),
                 required: route.required.clone(),
+                body_models: BodyModels::compile(&route.body_models, api.is_strict),
                 query_parameter: parameter.map(Box::from),
                 integration: Integration::compile(route, position.unwrap_or_default()),
                 variables: integration::variables(&route.pattern),

@@ -139,6 +139,20 @@ impl Api {
         self.say(&error.because(format!("[{message}]")), asker)
     }
 
+    /// The body is not as the route's model has it.
+    #[must_use]
+    pub fn refuse_body(&self, found: String, asker: Asker<'_>) -> Answer {
+        let error = RestError::of(ResponseType::BadRequestBody, "Invalid request body");
+        self.say(&error.because(found), asker)
+    }
+
+    /// No model is for the type of the body.
+    #[must_use]
+    pub fn refuse_body_type(&self, asker: Asker<'_>) -> Answer {
+        let error = RestError::of(ResponseType::UnsupportedMediaType, "Unsupported Media Type");
+        self.say(&error, asker)
+    }
+
     fn say(&self, error: &RestError, asker: Asker<'_>) -> Answer {
         answer::rest_error(error, &self.gateway_responses, &rest(asker))
     }

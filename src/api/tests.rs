@@ -56,6 +56,7 @@ fn route(key: &str) -> Route {
         authorizer,
         throttle: Vec::new(),
         required: Vec::new(),
+        body_models: Vec::new(),
         integration,
     }
 }

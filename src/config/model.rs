@@ -22,6 +22,7 @@ pub use self::api::{
 };
 pub use self::cors::{AllowedOrigin, Cors};
 pub use self::throttle::{Throttle, ThrottleKey};
+pub use super::body_model::BodyModel;
 use super::deny_list::Entry;
 use super::diagnostics::Span;
 pub use super::error_page::{ErrorPage, ErrorPages, PageFor};

@@ -6,6 +6,7 @@
 //! `routes.yaml` has itself replaces the file's, which is then not even looked at.
 
 mod integration;
+mod models;
 mod operation;
 mod parameters;
 mod root;
@@ -93,6 +94,8 @@ pub(super) struct Reader<'a> {
     used: HashSet<usize>,
     /// Security schemes that operations use: whether they could be carried over.
     schemes: HashMap<String, bool>,
+    /// Models of bodies that operations have.
+    models: Vec<(Spanned<String>, Option<raw::Model>)>,
     findings: Vec<Diagnostic>,
 }
 
@@ -113,6 +116,7 @@ pub(super) fn import(
         backends,
         used: HashSet::new(),
         schemes: HashMap::new(),
+        models: Vec::new(),
         findings: Vec::new(),
     };
     let mut doubled = Vec::new();
@@ -126,6 +130,9 @@ pub(super) fn import(
     if reader.findings.is_empty() && reader.speaks_a_known_version() {
         reader.root_keys(api);
         reader.paths(api);
+        if !reader.models.is_empty() {
+            extend(&mut api.models, root.key, std::mem::take(&mut reader.models));
+        }
         reader.report_unused();
     }
     reader.findings

@@ -3,10 +3,11 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Decision, Moment, Plan, Reason, Request, Sent, Step, View};
+use super::{Body, Decision, Moment, Plan, Reason, Request, Sent, Step, View};
 use crate::answer::{Answer, Refusal};
 use crate::api::{
-    Api, Asker, Backend, Edits, Facts, MAX_BODY, MAX_HEAD, Place, Route, cors, missing, mocked,
+    Api, Asker, Backend, Edits, Facts, Judged, MAX_BODY, MAX_HEAD, Place, Route, cors, missing,
+    mocked,
 };
 use crate::auth::{self, Identity, Outcome};
 use crate::config::model::ApiIndex;
@@ -86,11 +87,19 @@ impl View<'_> {
                 return Decision { error_reason, ..decision };
             }
         };
+        // Before limits are asked by caller, or they would count it twice.
+        if matches!(request.body, Body::Unread) && is_body_judged(&at, request) {
+            let reason = if identity.is_some() { Reason::Authorized } else { Reason::Public };
+            return self.decided(place, identity, (reason, Step::ReadBody));
+        }
         if let Some(refused) = self.throttle_after(&at, request, moment, identity.as_ref()) {
             return self.decided(place, identity, refused);
         }
         let canonical = (target, authority);
         if let Some(refused) = require(&at, request, canonical, moment, identity.as_ref()) {
+            return self.decided(place, identity, refused);
+        }
+        if let Some(refused) = judge_body(&at, request) {
             return self.decided(place, identity, refused);
         }
         let step = self.integrate(&at, request, canonical, moment, identity.as_ref());
@@ -234,6 +243,26 @@ fn require(
     }
     let answer = at.api.refuse_parameters(&missing, at.asker);
     Some((Reason::ParametersMissing, Step::Answer { answer, close: false }))
+}
+
+/// Whether a model is for the body of a request.
+fn is_body_judged(at: &AtRoute<'_>, request: &Request<'_>) -> bool {
+    let models = at.route.body_models.as_ref();
+    models.is_some_and(|models| matches!(models.find(request.headers), Judged::By(_)))
+}
+
+/// Refuses a body that is not as its route has it.
+fn judge_body(at: &AtRoute<'_>, request: &Request<'_>) -> Option<(Reason, Step)> {
+    let answer = match at.route.body_models.as_ref()?.find(request.headers) {
+        Judged::Passes => return None,
+        Judged::Unknown => at.api.refuse_body_type(at.asker),
+        Judged::By(model) => match request.body {
+            Body::Read(bytes) => at.api.refuse_body(model.judge(bytes).err()?, at.asker),
+            Body::Refused(refusal) => return Some(refuse(at.api, refusal, at.asker)),
+            Body::Unread => return Some(refuse(at.api, Refusal::Internal, at.asker)),
+        },
+    };
+    Some((Reason::BodyInvalid, Step::Answer { answer, close: false }))
 }
 
 fn facts<'a>(

@@ -20,6 +20,8 @@ pub enum Reason {
     Mock,
     /// The request has not what the API's route requires.
     ParametersMissing,
+    /// The body is not as the API's route has it.
+    BodyInvalid,
     /// No route of the API takes the request.
     NoRoute,
     /// A browser asked whether a page may call the API, and no route takes that.
@@ -47,6 +49,7 @@ impl Reason {
             Self::FixedResponse => "fixed_response",
             Self::Mock => "mock",
             Self::ParametersMissing => "parameters_missing",
+            Self::BodyInvalid => "body_invalid",
             Self::NoRoute => "no_route",
             Self::Preflight => "preflight",
             Self::IdentityKeys => "identity_keys",
@@ -67,6 +70,7 @@ impl Reason {
             Self::FixedResponse,
             Self::Mock,
             Self::ParametersMissing,
+            Self::BodyInvalid,
             Self::NoRoute,
             Self::Preflight,
             Self::IdentityKeys,
@@ -95,6 +99,7 @@ impl Reason {
                 | Outcome::LogoutFailed,
             )
             | Self::ParametersMissing
+            | Self::BodyInvalid
             | Self::NoRoute
             | Self::Preflight
             | Self::IdentityKeys

@@ -136,3 +136,47 @@ fn a_required_parameter_is_asked_for_only_where_a_validator_looks() {
     let lines = gateway.wait_access_log(|lines| !lines.is_empty());
     assert_eq!(lines[0]["reason"], "parameters_missing");
 }
+
+#[test]
+fn a_body_that_is_not_as_its_model_has_it_never_comes_to_a_target() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let document = "openapi: 3.0.1\n\
+         x-amazon-apigateway-request-validators: { b: { validateRequestBody: true } }\n\
+         x-amazon-apigateway-request-validator: b\n\
+         x-amazon-apigateway-gateway-responses:\n  UNSUPPORTED_MEDIA_TYPE: { statusCode: 422 }\n\
+         paths:\n  /orders:\n    post:\n      \
+         requestBody: { content: { application/json: { schema: { $ref: '#/components/schemas/Order' } } } }\n      \
+         x-amazon-apigateway-integration: { type: http_proxy, uri: 'https://b.internal/in' }\n\
+         components:\n  schemas:\n    \
+         Order: { type: object, required: [item], properties: { item: { type: string }, of: { $ref: '#/components/schemas/Of' } } }\n    \
+         Of: { type: integer, maximum: 9 }\n";
+    let gateway = start(&file(&issuer, &target, "rest"), document);
+    let post = |kind: &str, body: &str| {
+        let mut connection = wire::Connection::open(gateway.address());
+        connection.send(format!(
+            "POST /orders HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        connection.read()
+    };
+    for body in
+        ["{}", "", "[]", r#"{"item":1}"#, r#"{"item":"a","of":10}"#, r#"{"item":1,"item":"a"}"#]
+    {
+        let answer = post("application/json", body);
+        let told = (answer.status, answer.text());
+        assert_eq!(told, (400, r#"{"message":"Invalid request body"}"#.to_owned()), "{body}");
+        assert_eq!(answer.header("x-amzn-errortype"), Some("BadRequestException"));
+    }
+    // What no model is for would pass unseen.
+    for kind in ["text/plain", "application/json, text/plain", "application/jsonx"] {
+        assert_eq!(post(kind, "{}").status, 422, "{kind}");
+    }
+    assert!(target.taken().is_empty());
+    for length in [1, 70_000] {
+        let body = format!(r#"{{"item":"{}","of":9}}"#, "a".repeat(length));
+        assert_eq!(post("Application/JSON; charset=utf-8", &body).status, 200);
+        let received = target.next();
+        assert_eq!(received.target(), "/in");
+        assert_eq!(received.body.len(), body.len());
+    }
+}

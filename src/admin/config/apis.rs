@@ -87,7 +87,8 @@ fn gateway_response(response: &GatewayResponse) -> (String, Value) {
 }
 
 fn route(route: &Route, names: &Names<'_>) -> Value {
-    let Route { key: _, pattern: _, authorizer, throttle, required, integration } = route;
+    let Route { key: _, pattern: _, authorizer, throttle, required, body_models, integration } =
+        route;
     let Integration { backend, path, request_mappings, response_mappings, timeout } = integration;
     let responses: Map<String, Value> = response_mappings
         .iter()
@@ -100,6 +101,10 @@ fn route(route: &Route, names: &Names<'_>) -> Value {
         ),
         "throttle": limits(throttle),
         "required_parameters": required.iter().map(required_parameter).collect::<Vec<_>>(),
+        "request_models": body_models
+            .iter()
+            .map(|(kind, model)| (kind.clone(), model.schema().clone()))
+            .collect::<Map<String, Value>>(),
         "integration": {
             "target_group": backend.group().and_then(|group| names.groups.get(group.0)).map(|name| &***name),
             "mock": match backend {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Cors, GroupIndex, JwtValidation, Name, Throttle};
+use crate::config::body_model::BodyModel;
 use crate::config::diagnostics::Span;
 use crate::config::expression::Expression;
 use crate::config::regex::Regex;
@@ -83,6 +84,8 @@ pub struct Route {
     pub throttle: Vec<Throttle>,
     /// What requests must have.
     pub required: Vec<RequestParameter>,
+    /// What their bodies must look like, by content type.
+    pub body_models: Vec<(String, BodyModel)>,
     /// Where requests go.
     pub integration: Integration,
 }

@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
         let mut route = raw::Route::default();
         self.door(operation, api, &mut route);
         if self.flavour == Flavour::Rest {
-            self.parameters(operation, api, &mut route);
+            self.validation(operation, api, &mut route);
         }
         let Some(integration) = view.get("x-amazon-apigateway-integration") else {
             let message = "nobody serves this operation";

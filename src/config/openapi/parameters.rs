@@ -9,7 +9,7 @@ use crate::config::field::{Field, List, Spanned};
 use crate::config::raw;
 
 impl<'a> Reader<'a> {
-    pub(super) fn parameters(
+    pub(super) fn validation(
         &mut self,
         operation: Operation<'a>,
         api: &raw::Api,
@@ -24,14 +24,21 @@ impl<'a> Reader<'a> {
         }
         let name = route.request_validator.value().or_else(|| api.request_validator.value());
         let validators = api.request_validators.value().map(|table| table.entries.as_slice());
-        let looks = validators.unwrap_or_default().iter().any(|(known, validator)| {
-            let looks = validator.as_ref().and_then(|v| v.validate_request_parameters.value());
-            Some(&known.value) == name && looks == Some(&true)
-        });
+        let named =
+            validators.unwrap_or_default().iter().find(|(known, _)| Some(&known.value) == name);
+        let Some((_, Some(validator))) = named else { return };
         // As on API Gateway: what nobody looks at is documentation.
-        if !looks {
-            return;
+        let looks_at_bodies = validator.validate_request_body.value() == Some(&true);
+        if validator.validate_request_parameters.value() == Some(&true) {
+            self.parameters(operation, route);
         }
+        if looks_at_bodies {
+            self.body_models(operation, route);
+        }
+    }
+
+    fn parameters(&mut self, operation: Operation<'a>, route: &mut raw::Route) {
+        let view = operation.view;
         let mut items: Vec<Spanned<String>> = Vec::new();
         let mut seen = HashSet::new();
         // Those of the operation come first: they replace the path's.

@@ -153,10 +153,8 @@ impl<'a> Reader<'a> {
                 ("validateRequestParameters", Some(flag)) => {
                     validator.validate_request_parameters = value.field(flag);
                 }
-                ("validateRequestBody", Some(false)) => {}
-                ("validateRequestBody", Some(true)) => {
-                    let help = "bodies are not judged by models yet: say `false`";
-                    self.cannot(value.span(), "`validateRequestBody: true`", help);
+                ("validateRequestBody", Some(flag)) => {
+                    validator.validate_request_body = value.field(flag);
                 }
                 _ => self.cannot(value.key, &quoted(name), "`true` or `false`"),
             }

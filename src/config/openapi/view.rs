@@ -1,5 +1,7 @@
 //! A value of an OpenAPI file, with its place.
 
+use serde_json::Value as Json;
+
 use crate::config::diagnostics::Span;
 use crate::config::field::{Field, Spanned};
 use crate::config::source::Source;
@@ -103,6 +105,31 @@ impl<'a> View<'a> {
     /// What its key says, as the name of an entry.
     pub(super) fn name(self, name: impl Into<String>) -> Spanned<String> {
         Spanned { value: name.into(), span: self.key, key: self.key }
+    }
+
+    /// As JSON, with each reference as `refer` has it.
+    pub(super) fn json(self, refer: &mut impl FnMut(&str) -> String) -> Json {
+        match &self.node.value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Text(text) => text.as_str().into(),
+            Value::Number => {
+                let text = self.text().unwrap_or_default();
+                let whole = text.parse::<i64>().map(Json::from);
+                whole.unwrap_or_else(|_| text.parse::<f64>().map_or(text.into(), Json::from))
+            }
+            Value::List(_) => self.items().map(|item| item.json(refer)).collect(),
+            Value::Map(_) => {
+                let entries = self.entries().map(|(name, value)| {
+                    let made = match value.text().filter(|_| name == "$ref") {
+                        Some(reference) => refer(reference).into(),
+                        None => value.json(refer),
+                    };
+                    (name.to_owned(), made)
+                });
+                Json::Object(entries.collect())
+            }
+        }
     }
 
     /// The first key that a mapping in it has twice, with the place of the other one.

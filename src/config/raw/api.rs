@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::field::{Field, List, Table};
+use crate::config::literal::Literal;
 use crate::config::raw::{Cors, OpenApi, Throttle};
 use crate::config::units::DurationText;
 
@@ -40,6 +41,8 @@ pub(in crate::config) struct Api {
     /// What callers of a REST API are told in place of API Gateway's words, by response type:
     /// `UNAUTHORIZED`, `DEFAULT_4XX`, ...
     pub(in crate::config) gateway_responses: Field<Table<GatewayResponse>>,
+    /// What bodies of requests look like, by the name that routes use. REST APIs.
+    pub(in crate::config) models: Field<Table<Model>>,
     /// What REST APIs can look at in requests before they pass, by the name that routes use.
     pub(in crate::config) request_validators: Field<Table<RequestValidator>>,
     /// The validator of routes that name none. Default: nothing is looked at.
@@ -156,6 +159,8 @@ pub(in crate::config) struct Route {
     /// `method.request.path.NAME`.
     #[schemars(length(min = 1), example = ["method.request.header.x-tenant"])]
     pub(in crate::config) required_parameters: Field<List<String>>,
+    /// By content type, the model of bodies, if the validator looks at bodies.
+    pub(in crate::config) request_models: Field<Table<String>>,
     /// Who serves it, and how it is asked.
     pub(in crate::config) integration: Field<Box<Integration>>,
 }
@@ -167,6 +172,18 @@ pub(in crate::config) struct RequestValidator {
     /// Whether a request without one of the route's `required_parameters` is answered 400.
     /// Default: `false`.
     pub(in crate::config) validate_request_parameters: Field<bool>,
+    /// Whether a body that is not as the route's `request_models` have it is answered 400.
+    /// Default: `false`.
+    pub(in crate::config) validate_request_body: Field<bool>,
+}
+
+/// What a body looks like.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["schema"]))]
+pub(in crate::config) struct Model {
+    /// JSON Schema, draft 4. It may refer to itself (`#/definitions/...`) and to nothing else.
+    pub(in crate::config) schema: Field<Literal>,
 }
 
 /// Who serves a route, and how it is asked.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::clock::UnixMillis;
-use crate::config::model::{Api, AuthorizerKind, Backend};
+use crate::config::model::{Api, AuthorizerKind, Backend, RequestParameter};
 use crate::config::{Ground, Loaded, Report, System, parse};
 
 const URI: &str = "https://b.internal/x";
@@ -107,7 +107,7 @@ fn the_samples_say_what_they_look_like() {
     assert!(shop.cors.is_some());
     assert_eq!(shop.routes[1].integration.timeout, std::time::Duration::from_secs(5));
     assert_eq!(keys(pay), ["GET /payments/{id}", "OPTIONS /payments/{id}"]);
-    let required: Vec<&str> = pay.routes[0].required.iter().map(|one| one.name()).collect();
+    let required: Vec<&str> = pay.routes[0].required.iter().map(RequestParameter::name).collect();
     assert_eq!(required, ["X-Tenant"]);
 }
 

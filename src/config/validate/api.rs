@@ -225,13 +225,22 @@ impl Judge<'_> {
         };
         let throttle = self.throttle(&raw.throttle, matches!(door, Some(Door::Open)));
         let required = self.required_parameters(raw, &pattern, house.flavour, &house.validators);
+        let body_models = self.body_models(raw, house.flavour, &house.validators);
         let integration = self.integration(key, around, raw, scene);
         let authorizer = match door? {
             Door::Open => None,
             Door::Closed(closed) => Some(house.authorizers.judge(*closed, scopes)),
         };
         let key = key.value.as_str().into();
-        Some(Route { key, pattern, authorizer, throttle, required, integration: integration? })
+        Some(Route {
+            key,
+            pattern,
+            authorizer,
+            throttle,
+            required,
+            body_models,
+            integration: integration?,
+        })
     }
 
     fn route_scopes(&mut self, raw: &raw::Route) -> Option<Vec<String>> {

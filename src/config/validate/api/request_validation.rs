@@ -1,11 +1,13 @@
 //! `request_validators:` of a REST API, and the parameters that its routes require.
 
+use std::collections::HashMap;
+
 use super::super::pattern::Refusal;
-use super::super::{Judge, header};
+use super::super::{Judge, error_page, header};
 use super::mapping::has_variable;
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::Spanned;
-use crate::config::model::{Flavour, RequestParameter, RoutePattern};
+use crate::config::model::{BodyModel, Flavour, RequestParameter, RoutePattern};
 use crate::config::{raw, suggest};
 
 /// Most parameters that a route requires.
@@ -15,10 +17,19 @@ const LONGEST_NAME: usize = 128;
 
 /// The validators of one API.
 pub(super) struct Validators {
-    /// By name: whether parameters are looked at; `None` where the validator is wrong.
-    by_name: Vec<(String, Option<bool>)>,
+    /// By name; `None` where the validator is wrong.
+    by_name: Vec<(String, Option<Looks>)>,
     /// Of routes that name none.
     default: Option<Spanned<String>>,
+    /// By name; `None` where the model is wrong.
+    models: HashMap<String, Option<BodyModel>>,
+}
+
+/// What a validator looks at.
+#[derive(Clone, Copy, Default)]
+struct Looks {
+    at_parameters: bool,
+    at_bodies: bool,
 }
 
 impl Judge<'_> {
@@ -30,6 +41,7 @@ impl Judge<'_> {
         let keys = [
             ("request_validators", raw.request_validators.key()),
             ("request_validator", raw.request_validator.key()),
+            ("models", raw.models.key()),
         ];
         for (name, key) in keys {
             if let Some(key) = key.filter(|_| flavour == Some(Flavour::Http)) {
@@ -42,12 +54,27 @@ impl Judge<'_> {
         let mut by_name = Vec::new();
         let entries = raw.request_validators.value().map(|table| &table.entries);
         for (name, validator) in entries.into_iter().flatten() {
-            let looks = validator
-                .as_ref()
-                .map(|raw| raw.validate_request_parameters.value().copied().unwrap_or(false));
+            let looks = validator.as_ref().map(|raw| Looks {
+                at_parameters: raw.validate_request_parameters.value() == Some(&true),
+                at_bodies: raw.validate_request_body.value() == Some(&true),
+            });
             by_name.push((name.value.clone(), looks));
         }
-        let validators = Validators { by_name, default: raw.request_validator.given().cloned() };
+        let mut models = HashMap::new();
+        for (name, model) in raw.models.value().map(|table| &table.entries).into_iter().flatten() {
+            let schema =
+                model.as_ref().and_then(|raw| self.demand(&raw.schema, name.span, "schema"));
+            let model = schema.and_then(|schema| {
+                let model = BodyModel::new(schema.value.0.clone()).map_err(|why| Refusal {
+                    message: format!("this schema cannot be used: {}", first_line(&why)),
+                    help: Some("JSON Schema, draft 4".to_owned()),
+                });
+                self.accept("invalid-model", schema.span, model)
+            });
+            models.insert(name.value.clone(), model);
+        }
+        let default = raw.request_validator.given().cloned();
+        let validators = Validators { by_name, default, models };
         if let Some(default) = &validators.default {
             self.validates(&validators, default);
         }
@@ -66,6 +93,7 @@ impl Judge<'_> {
         let keys = [
             ("required_parameters", raw.required_parameters.key()),
             ("request_validator", raw.request_validator.key()),
+            ("request_models", raw.request_models.key()),
         ];
         for (name, key) in keys {
             if let Some(key) = key.filter(|_| flavour == Flavour::Http) {
@@ -75,11 +103,10 @@ impl Judge<'_> {
                 );
             }
         }
-        let looks = match (raw.request_validator.given(), &validators.default) {
-            (Some(name), _) => self.validates(validators, name),
-            (None, Some(name)) => validators.find(&name.value).flatten().unwrap_or(false),
-            (None, None) => false,
-        };
+        if let Some(name) = raw.request_validator.given() {
+            self.validates(validators, name);
+        }
+        let looks = validators.of(raw).at_parameters;
         let mut required: Vec<RequestParameter> = Vec::new();
         let Some(list) = raw.required_parameters.given() else { return required };
         if list.value.items.len() > MOST_PARAMETERS {
@@ -98,6 +125,43 @@ impl Judge<'_> {
         required
     }
 
+    /// The models of a route's bodies; none where nobody looks at them, as on API Gateway.
+    pub(super) fn body_models(
+        &mut self,
+        raw: &raw::Route,
+        flavour: Flavour,
+        validators: &Validators,
+    ) -> Vec<(String, BodyModel)> {
+        let mut found = Vec::new();
+        let Some(table) = raw.request_models.given() else { return found };
+        for (kind, name) in &table.value.entries {
+            let checked = error_page::content_type(&kind.value);
+            let essence = checked.map(|text| text.to_ascii_lowercase());
+            let essence = self.accept("invalid-content-type", kind.span, essence);
+            let Some(name) = name else { continue };
+            let Some(model) = validators.models.get(name) else {
+                let shown = crate::config::decode::quoted(name);
+                let message = format!("this API has no model {shown}");
+                let mut finding = Diagnostic::error("unknown-model", kind.span, message);
+                let known = validators.models.keys().map(String::as_str);
+                finding.help = suggest::did_you_mean(name, known);
+                self.report(finding);
+                continue;
+            };
+            found.extend(essence.zip(model.clone()));
+        }
+        if !validators.of(raw).at_bodies {
+            if flavour == Flavour::Rest {
+                let message = "no `request_validator` looks at bodies: these models hold nobody up";
+                let help = "name a validator with `validate_request_body: true`";
+                let finding = Diagnostic::warning("unvalidated-bodies", table.key, message);
+                self.report(finding.help(help));
+            }
+            found.clear();
+        }
+        found
+    }
+
     fn unlooked(&mut self, key: Span, flavour: Flavour) {
         if flavour == Flavour::Rest {
             let message = "no `request_validator` looks at these parameters: none is required";
@@ -106,9 +170,9 @@ impl Judge<'_> {
         }
     }
 
-    fn validates(&mut self, validators: &Validators, name: &Spanned<String>) -> bool {
-        if let Some(found) = validators.find(&name.value) {
-            return found.unwrap_or(false);
+    fn validates(&mut self, validators: &Validators, name: &Spanned<String>) {
+        if validators.find(&name.value).is_some() {
+            return;
         }
         let shown = crate::config::decode::quoted(&name.value);
         let message = format!("this API has no request validator {shown}");
@@ -117,16 +181,23 @@ impl Judge<'_> {
         finding.help = suggest::did_you_mean(&name.value, known)
             .or_else(|| Some("name one of the API's `request_validators`".to_owned()));
         self.report(finding);
-        false
     }
 }
 
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
 impl Validators {
-    /// `Some(None)` where it is wrong, `None` where there is none.
-    #[allow(clippy::option_option)]
-    fn find(&self, name: &str) -> Option<Option<bool>> {
+    fn find(&self, name: &str) -> Option<Looks> {
         let found = self.by_name.iter().find(|(known, _)| known == name);
-        found.map(|(_, looks)| *looks)
+        found.map(|(_, looks)| looks.unwrap_or_default())
+    }
+
+    /// What is looked at in requests for a route.
+    fn of(&self, raw: &raw::Route) -> Looks {
+        let name = raw.request_validator.given().or(self.default.as_ref());
+        name.and_then(|name| self.find(&name.value)).unwrap_or_default()
     }
 }
 
