@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::api::{
-    Api, ApiIndex, AuthorizerKind, Flavour, GatewayResponse, Integration, Mapped, Mapping,
-    Operation, ResponseCase, ResponseMapping, ResponseType, Route, RouteAuthorizer, RoutePattern,
-    Segment,
+    Api, ApiIndex, AuthorizerKind, EventFormat, Flavour, GatewayResponse, Integration, Mapped,
+    Mapping, Operation, RequestAuthorizer, ResponseCase, ResponseMapping, ResponseType, Route,
+    RouteAuthorizer, RoutePattern, Segment,
 };
 pub use self::cors::{AllowedOrigin, Cors};
 pub use self::throttle::{Throttle, ThrottleKey};

@@ -315,7 +315,7 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         }
         ("File", "identity_pools" | "rate_limits") => FILE,
         ("Api", "stages" | "extends" | "openapi" | "mutual_tls")
-        | ("Authorizer", "request" | "aws_iam")
+        | ("Authorizer", "aws_iam")
         | ("Route", "request_validator" | "request_models")
         | ("Integration", "connection_type") => API,
         ("JwtAuthorizer", "issuer" | "audience" | "audiences") => {

@@ -3,9 +3,11 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use super::{Decision, Moment, Plan, Reason, Request, Sent, Step, View};
 use crate::answer::{Answer, Refusal};
-use crate::api::{Api, Asker, Edits, Facts, MAX_BODY, MAX_HEAD, Place, Route, cors};
+use crate::api::{Api, Asker, Edits, Facts, Judged, MAX_BODY, MAX_HEAD, Place, Route, cors};
 use crate::auth::{self, Identity, Outcome};
 use crate::config::model::ApiIndex;
 use crate::http::{Authority, Malformed, Received, Target};
@@ -20,11 +22,26 @@ pub(super) struct AtRoute<'a> {
 }
 
 /// Why a caller is not let through, and what becomes of the request.
-struct Refused {
+pub(super) struct Refused {
     reason: Reason,
     error_reason: &'static str,
     identity: Option<Identity>,
     step: Step,
+}
+
+/// Who is let through a route, as far as anybody has asked.
+#[derive(Default)]
+struct Admitted {
+    identity: Option<Identity>,
+    /// What a service has said of the caller.
+    said: Option<Arc<Judged>>,
+}
+
+impl Refused {
+    /// Nobody's identity is known.
+    pub(super) const fn needing(reason: Reason, step: Step) -> Self {
+        Self { reason, error_reason: "", identity: None, step }
+    }
 }
 
 impl View<'_> {
@@ -76,19 +93,26 @@ impl View<'_> {
         if let Some(refused) = self.throttle_before(&at, request, moment) {
             return self.decided(place, None, refused);
         }
-        let identity = match self.admit(&at, request, target.query, moment) {
-            Ok(identity) => identity,
+        let facts = at.facts(request, (target, authority), moment);
+        let admitted = match self.admit(&at, request, &facts, moment) {
+            Ok(admitted) => admitted,
             Err(refused) => {
                 let Refused { reason, error_reason, identity, step } = *refused;
                 let decision = self.decided(place, identity, (reason, step));
                 return Decision { error_reason, ..decision };
             }
         };
-        if let Some(refused) = self.throttle_after(&at, request, moment, identity.as_ref()) {
-            return self.decided(place, identity, refused);
+        if let Some(refused) = self.throttle_after(&at, request, moment, admitted.identity.as_ref())
+        {
+            return self.decided(place, admitted.identity, refused);
         }
-        let step = self.integrate(&at, request, (target, authority), moment, identity.as_ref());
-        self.decided(place, identity, step)
+        let facts = Facts {
+            token: admitted.identity.as_ref().map(|identity| &*identity.token),
+            said: admitted.said.as_deref(),
+            ..facts
+        };
+        let step = self.integrate(&at, request, target, moment, &facts);
+        self.decided(place, admitted.identity, step)
     }
 
     fn decided(
@@ -106,11 +130,15 @@ impl View<'_> {
         &self,
         at: &AtRoute<'_>,
         request: &Request<'_>,
-        query: Option<&str>,
+        facts: &Facts<'_>,
         moment: Moment,
-    ) -> Result<Option<Identity>, Box<Refused>> {
-        let Some(validation) = &at.route.validation else { return Ok(None) };
-        let token = match at.route.token(request.headers, query) {
+    ) -> Result<Admitted, Box<Refused>> {
+        if let Some(authorizer) = &at.route.request_authorizer {
+            let said = Self::consult(at, authorizer, request, facts)?;
+            return Ok(Admitted { identity: None, said: Some(said) });
+        }
+        let Some(validation) = &at.route.validation else { return Ok(Admitted::default()) };
+        let token = match at.route.token(request.headers, facts.query) {
             Ok(token) => token,
             Err(reason) => {
                 return Err(self.refused(at, (reason, reason.error_reason()), None, None));
@@ -126,7 +154,7 @@ impl View<'_> {
         match outcome {
             Outcome::Allowed(identity) => {
                 if at.route.allows_audience(identity.token.audiences()) {
-                    return Ok(Some(identity));
+                    return Ok(Admitted { identity: Some(identity), said: None });
                 }
                 let reason = auth::Reason::AudienceWrong;
                 Err(self.refused(at, (reason, reason.error_reason()), Some(identity), None))
@@ -160,9 +188,9 @@ impl View<'_> {
         &self,
         at: &AtRoute<'_>,
         request: &Request<'_>,
-        (target, authority): (&Target<'_>, &Authority<'_>),
+        target: &Target<'_>,
         moment: Moment,
-        identity: Option<&Identity>,
+        facts: &Facts<'_>,
     ) -> (Reason, Step) {
         if request.content_length.is_some_and(|length| length > MAX_BODY) {
             return refuse(at.api, Refusal::BodyTooLarge, at.asker);
@@ -170,7 +198,7 @@ impl View<'_> {
         let integration = &at.route.integration;
         let client = Client {
             headers: request.headers,
-            authority: authority.as_str(),
+            authority: facts.authority,
             seal: &self.snapshot.seal,
             now: moment.wall,
         };
@@ -179,30 +207,15 @@ impl View<'_> {
             &integration.forward,
             client,
             moment.random,
-            identity.is_some(),
+            facts.token.is_some() || facts.said.is_some(),
         ) {
             (reason, Step::Forward(plan)) => (reason, plan),
             (Reason::Refused(refusal), _) => return refuse(at.api, refusal, at.asker),
             other => return other,
         };
         let (reason, plan) = plan;
-        let facts = Facts {
-            api: at.api,
-            route: at.route,
-            headers: request.headers,
-            method: request.received.method,
-            path: &target.path,
-            relative: at.relative,
-            query: target.query,
-            authority: authority.as_str(),
-            client: request.client,
-            is_http2: request.is_http2,
-            id: request.id,
-            now: moment.wall,
-            token: identity.map(|identity| &*identity.token),
-        };
         let path = integration.path(at.relative);
-        let edits = match at.route.map(&facts, &path, self.listener.path) {
+        let edits = match at.route.map(facts, &path, self.listener.path) {
             Ok(edits) => edits,
             Err(malformed) => return refuse(at.api, Refusal::Malformed(malformed), at.asker),
         };
@@ -212,6 +225,33 @@ impl View<'_> {
         let integration = Some(Box::new(sent));
         let position = at.route.integration.position;
         (reason, Step::Forward(Plan { position, integration, ..plan }))
+    }
+}
+
+impl<'a> AtRoute<'a> {
+    /// A request here, before anybody knows who is calling.
+    fn facts(
+        &self,
+        request: &Request<'a>,
+        (target, authority): (&'a Target<'_>, &'a Authority<'_>),
+        moment: Moment,
+    ) -> Facts<'a> {
+        Facts {
+            api: self.api,
+            route: self.route,
+            headers: request.headers,
+            method: request.received.method,
+            path: &target.path,
+            relative: self.relative,
+            query: target.query,
+            authority: authority.as_str(),
+            client: request.client,
+            is_http2: request.is_http2,
+            id: request.id,
+            now: moment.wall,
+            token: None,
+            said: None,
+        }
     }
 }
 

@@ -279,6 +279,7 @@ impl Asked {
             is_unverified: false,
             is_counted: false,
             renewed: None,
+            consulted: None,
         }
     }
 }

@@ -103,7 +103,11 @@ impl Gateway {
                 super::respond::send(session, context, answer, close).await?;
                 Ok(true)
             }
-            Step::Wait(_) | Step::Redeem(_) | Step::Renew(_) | Step::Logout(_) => {
+            Step::Wait(_)
+            | Step::Redeem(_)
+            | Step::Renew(_)
+            | Step::Consult(_)
+            | Step::Logout(_) => {
                 Error::e_explain(ErrorType::InternalError, "a request that waits a second time")
             }
         }
@@ -122,14 +126,20 @@ impl Gateway {
         let rules: &[Rule] =
             snapshot.listeners.get(facts.listener).map_or(&[], |listener| &listener.rules);
         let mut renewed: Option<Arc<Renewed>> = None;
+        let mut consulted = None;
         let mut waited = None;
         loop {
-            let request = facts_of(header, (facts, client), id, renewed.as_deref());
+            let mut request = facts_of(header, (facts, client), id, renewed.as_deref());
+            request.consulted = consulted.as_ref();
             let decision = engine::decide(snapshot, &request, moment);
             let Decision { step, .. } = decision;
             match step {
                 Step::Wait(wait) if moment.patience == Patience::MayWait => {
                     self.keys.wait(wait).await;
+                    moment.patience = Patience::HasWaited;
+                }
+                Step::Consult(question) if consulted.is_none() => {
+                    consulted = Some(self.callouts.consult(question).await);
                     moment.patience = Patience::HasWaited;
                 }
                 Step::Renew(renewal) if renewed.is_none() => {
@@ -251,5 +261,6 @@ fn facts_of<'a>(
         is_unverified: facts.is_unverified(),
         is_counted: true,
         renewed,
+        consulted: None,
     }
 }

@@ -61,6 +61,7 @@ impl Asker {
             is_unverified: true,
             is_counted,
             renewed: None,
+            consulted: None,
         };
         let moment = Moment {
             wall: UnixMillis(1_795_395_735_000),

@@ -57,6 +57,7 @@ fn ask(snapshot: &Snapshot, method: &str, target: &str) -> Decision {
         is_unverified: false,
         is_counted: true,
         renewed: None,
+        consulted: None,
     };
     let moment = Moment {
         wall: UnixMillis(1_795_395_735_000),
