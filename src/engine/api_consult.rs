@@ -29,6 +29,11 @@ impl View<'_> {
         };
         let is_tls = request.received.scheme == Scheme::Https;
         authorizer.judge(&judged, facts, is_tls).map_err(refuse)?;
+        // Targets that cut `;parameters` off serve the path that a policy may deny without them.
+        if let Some(relative) = at.plain {
+            let plain = Facts { relative, ..*facts };
+            authorizer.judge(&judged, &plain, is_tls).map_err(refuse)?;
+        }
         Ok(judged)
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct AtRoute<'a> {
     pub(super) api: &'a Api,
     pub(super) route: &'a Route,
     relative: &'a str,
+    /// The same without `;parameters`, where there are any.
+    pub(super) plain: Option<&'a str>,
     pub(super) asker: Asker<'a>,
 }
 
@@ -73,7 +75,9 @@ impl View<'_> {
         }
         let at = found.and_then(|(position, relative)| {
             place.route = Some(position);
-            Some(AtRoute { api, route: api.routes.get(position)?, relative, asker })
+            let plain = target.without_parameters.as_deref();
+            let plain = plain.and_then(|path| api.relative(path));
+            Some(AtRoute { api, route: api.routes.get(position)?, relative, plain, asker })
         });
         let Some(at) = at else {
             if api.relative(&target.path).is_some()
@@ -137,7 +141,16 @@ impl View<'_> {
             let said = Self::consult(at, authorizer, request, facts)?;
             return Ok(Admitted { identity: None, said: Some(said) });
         }
-        let Some(validation) = &at.route.validation else { return Ok(Admitted::default()) };
+        let Some(validation) = &at.route.validation else {
+            // The file was checked: who has an authorizer has something to judge by.
+            return match at.route.kind {
+                None => Ok(Admitted::default()),
+                Some(_) => {
+                    let (reason, step) = refuse(at.api, Refusal::Internal, at.asker);
+                    Err(Box::new(Refused::needing(reason, step)))
+                }
+            };
+        };
         let token = match at.route.token(request.headers, facts.query) {
             Ok(token) => token,
             Err(reason) => {
