@@ -15,7 +15,7 @@ mod rest_api;
 mod style;
 
 pub use challenge::{Challenge, challenge};
-pub use http_api::{ApiChallenge, api_challenge, api_not_found, api_refuse};
+pub use http_api::{ApiChallenge, api_challenge, api_not_found, api_refuse, api_unjudged};
 pub use page::{error_page, reason_phrase};
 pub use refusal::Refusal;
 pub use rest_api::{RestAsker, RestError, rest_error, rest_refuse};

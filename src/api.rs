@@ -4,6 +4,7 @@
 //! what differs: how a path selects a route, and in which words a caller is refused. Sending is
 //! `proxy`'s, bodies and headers of answers are `answer`'s.
 
+mod authorizer;
 mod body;
 pub mod cors;
 mod dialect;
@@ -19,10 +20,14 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ::http::HeaderMap;
 
-pub use self::body::{BodyModels, Judged};
+pub use self::authorizer::{
+    AnswerName, Consultation, Consulted, Judged, Known, LONGEST_ANSWER, RequestAuthorizer, Unjudged,
+};
+pub use self::body::{BodyModels, JudgedBody};
 pub use self::cors::Cors;
 pub use self::dialect::Asker;
 pub use self::facts::Facts;
@@ -52,6 +57,7 @@ pub struct Api {
     /// How it finds routes and what it says.
     pub flavour: Flavour,
     stage: Option<Name>,
+    stage_variables: Vec<(String, String)>,
     /// Taken off paths: base path, and stage where it stands there.
     prefix: Box<str>,
     gateway_responses: Vec<GatewayResponse>,
@@ -74,6 +80,8 @@ pub struct Route {
     pub validation: Option<CompiledValidation>,
     /// Which authorizer that is.
     pub kind: Option<AuthorizerKind>,
+    /// The service that is asked instead of judging a token.
+    pub request_authorizer: Option<Arc<RequestAuthorizer>>,
     query_parameter: Option<Box<str>>,
     /// Any of these is demanded; what a refused caller is told.
     pub scopes: Vec<String>,
@@ -115,12 +123,13 @@ impl Api {
             .filter_map(|route| Some((&*route.key, route.limits.as_deref()?)))
             .collect();
         let groups = groups(api);
+        let mut services = Services::before(previous);
         let mut routes = Vec::with_capacity(api.routes.len());
         for route in &api.routes {
             let group = route.integration.backend.group();
             let position = groups.iter().position(|known| Some(*known) == group);
             let authorizer = route.authorizer.as_ref();
-            let validation = authorizer.map(|authorizer| &authorizer.validation);
+            let validation = authorizer.and_then(|authorizer| authorizer.validation.as_ref());
             let parameter = validation.and_then(|validation| match &validation.identity_source {
                 IdentitySource::Query(name) => Some(name.as_str()),
                 _ => None,
@@ -135,6 +144,12 @@ impl Api {
                 kind: authorizer.map(|authorizer| authorizer.kind.clone()),
                 required: route.required.clone(),
                 body_models: BodyModels::compile(&route.body_models, api.is_strict),
+                request_authorizer: match authorizer.map(|authorizer| &authorizer.kind) {
+                    Some(AuthorizerKind::Request(settings)) => {
+                        Some(services.of(&api.name, settings, metrics))
+                    }
+                    _ => None,
+                },
                 query_parameter: parameter.map(Box::from),
                 integration: Integration::compile(route, position.unwrap_or_default()),
                 variables: integration::variables(&route.pattern),
@@ -145,6 +160,7 @@ impl Api {
             name: api.name.clone(),
             flavour: api.flavour,
             stage: api.stage.clone(),
+            stage_variables: api.stage_variables.clone(),
             prefix: prefix(api).into(),
             gateway_responses: api.gateway_responses.clone(),
             table: RouteTable::compile(api),
@@ -259,6 +275,38 @@ fn parameters<'a>(query: &'a str, name: &'a str) -> impl Iterator<Item = Cow<'a,
     url::form_urlencoded::parse(query.as_bytes())
         .filter(move |(known, _)| known == name)
         .map(|(_, value)| value)
+}
+
+/// The request authorizers of an API: routes that name the same share it, and one with equal
+/// settings is the one from before.
+struct Services<'a> {
+    before: Vec<&'a Arc<RequestAuthorizer>>,
+    known: Vec<Arc<RequestAuthorizer>>,
+}
+
+impl<'a> Services<'a> {
+    fn before(previous: Option<&'a Api>) -> Self {
+        let routes = previous.into_iter().flat_map(|api| &api.routes);
+        let before = routes.filter_map(|route| route.request_authorizer.as_ref());
+        Self { before: before.collect(), known: Vec::new() }
+    }
+
+    fn of(
+        &mut self,
+        api: &str,
+        settings: &Arc<model::RequestAuthorizer>,
+        metrics: &Metrics,
+    ) -> Arc<RequestAuthorizer> {
+        let is_it = |known: &&Arc<RequestAuthorizer>| known.settings == *settings;
+        if let Some(known) = self.known.iter().find(is_it) {
+            return Arc::clone(known);
+        }
+        let before = self.before.iter().copied().find(is_it);
+        let handle = metrics.authorizer(api, &settings.name);
+        let made = RequestAuthorizer::compile(settings, before, handle);
+        self.known.push(Arc::clone(&made));
+        made
+    }
 }
 
 fn prefix(api: &model::Api) -> String {

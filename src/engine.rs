@@ -3,6 +3,7 @@
 //! The running gateway and every command that explains, tests or compares a file ask this one
 //! function, so they cannot disagree.
 
+mod api_consult;
 mod api_limits;
 mod api_route;
 mod reason;
@@ -24,7 +25,7 @@ pub use self::reason::Reason;
 pub use self::sign_in::{InSession, Renewal, Renewed, conclude, conclude_logout};
 pub use self::witness::Witness;
 use crate::answer::{self, Answer, Caller, Challenge, Refusal};
-use crate::api::{self, HeaderEdit, ResponseEdits};
+use crate::api::{self, Consultation, Consulted, HeaderEdit, ResponseEdits};
 use crate::assertion::{self, oidc_data};
 use crate::auth::key_source::KeyWait;
 use crate::auth::{self, CompiledValidation, Identity, Outcome, Patience};
@@ -67,6 +68,8 @@ pub struct Request<'a> {
     pub is_counted: bool,
     /// What came of renewing its session, after [`Step::Renew`].
     pub renewed: Option<&'a Renewed>,
+    /// What came of asking its authorizer, after [`Step::Consult`].
+    pub consulted: Option<&'a Consulted>,
     /// Its body, after [`Step::ReadBody`].
     pub body: Body<'a>,
 }
@@ -145,6 +148,9 @@ pub enum Step {
     Redeem(Box<Callback>),
     /// Renew the session, and ask again with what came of it in [`Request::renewed`].
     Renew(Box<Renewal>),
+    /// Ask the authorizer, and ask again with what came of it in [`Request::consulted`] and
+    /// [`Patience::HasWaited`].
+    Consult(Box<Consultation>),
     /// Read the logout token, have it dealt with by one of these, and ask [`conclude_logout`].
     Logout(Arc<[Arc<LogoutRealm>]>),
 }
@@ -186,6 +192,7 @@ impl Decision {
             | Step::ReadBody
             | Step::Redeem(_)
             | Step::Renew(_)
+            | Step::Consult(_)
             | Step::Logout(_) => None,
         }
     }

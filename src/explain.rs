@@ -26,6 +26,7 @@ pub use self::signer::{Signer, SignerError};
 pub use self::text::render;
 pub use self::token::{Check, State};
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use ::http::header::{COOKIE, HOST};
@@ -116,7 +117,7 @@ pub enum Outcome {
     /// The gateway answers it.
     Answer(Answer),
     /// The running gateway would ask this elsewhere, and then decide.
-    Asks(&'static str),
+    Asks(Cow<'static, str>),
 }
 
 /// What a target would get.
@@ -270,7 +271,7 @@ fn demand_of<'s>(
 ) -> Option<&'s JwtValidation> {
     if let Some(place) = decision.api {
         let route = snapshot.config.apis.get(place.api)?.routes.get(place.route?)?;
-        return route.authorizer.as_ref().map(|authorizer| &authorizer.validation);
+        return route.authorizer.as_ref()?.validation.as_ref();
     }
     let listener = snapshot.config.listeners.get(listener)?;
     let rule = listener.rules.get(decision.rule?).unwrap_or(&listener.default_rule);
@@ -339,11 +340,16 @@ fn outcome(
 ) -> Outcome {
     let plan = match decision.step {
         Step::Answer { answer, .. } => return Outcome::Answer(answer),
-        Step::Wait(_) => return Outcome::Asks("fetch the key set of the user pool"),
-        Step::Redeem(_) => return Outcome::Asks("redeem the code at the user pool"),
-        Step::Renew(_) => return Outcome::Asks("renew the session at the user pool"),
-        Step::ReadBody => return Outcome::Asks("read the body"),
-        Step::Logout(_) => return Outcome::Asks("judge the logout token in the body"),
+        Step::Wait(_) => return Outcome::Asks("fetch the key set of the user pool".into()),
+        Step::Redeem(_) => return Outcome::Asks("redeem the code at the user pool".into()),
+        Step::Renew(_) => return Outcome::Asks("renew the session at the user pool".into()),
+        Step::Consult(question) => {
+            let settings = &question.authorizer.settings;
+            let what = format!("ask the authorizer `{}` at {}", settings.name, settings.uri);
+            return Outcome::Asks(what.into());
+        }
+        Step::ReadBody => return Outcome::Asks("read the body".into()),
+        Step::Logout(_) => return Outcome::Asks("judge the logout token in the body".into()),
         Step::Forward(plan) => plan,
     };
     let name = |index: GroupIndex| {

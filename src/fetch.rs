@@ -1,9 +1,10 @@
-//! The HTTP clients toward identity providers: the loop that keeps their keys fresh, and the desk
-//! where sign-ins and sign-outs are dealt with.
+//! The HTTP clients toward identity providers and authorizers: the loop that keeps keys fresh, and the
+//! desks where sign-ins, sign-outs and questions to authorizers are dealt with.
 //!
 //! `auth` decides when a key set is due and what an answer is worth; here it is only carried out.
 //! Nothing named in a token is ever fetched: addresses come from the configuration alone.
 
+mod callout;
 mod client;
 mod deny_store;
 mod keeper;
@@ -12,6 +13,7 @@ mod provider;
 mod sign_in;
 mod store;
 
+pub use callout::CalloutDesk;
 pub use client::{ClientError, HttpClient, Limits};
 pub use deny_store::{DenyStore, DenyStoreError};
 pub use keeper::KeyKeeper;

@@ -36,7 +36,7 @@ pub use self::context::Context;
 use self::fail_point::Place;
 pub use self::held_body::BodyRoom;
 use self::lasting::Way;
-use crate::fetch::{KeyKeeper, LogoutDesk, SignInDesk};
+use crate::fetch::{CalloutDesk, KeyKeeper, LogoutDesk, SignInDesk};
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::denials::Denials;
@@ -51,6 +51,8 @@ pub struct Gateway {
     pub keys: Arc<KeyKeeper>,
     /// Who redeems codes and renews sessions.
     pub sign_in: Arc<SignInDesk>,
+    /// Who asks services of the operator's who may come.
+    pub callouts: Arc<CalloutDesk>,
     /// Who takes the word of issuers that somebody signed out there.
     pub logouts: LogoutDesk,
     /// Where lines go.

@@ -70,6 +70,15 @@ pub fn api_refuse(refusal: Refusal, caller: Caller) -> Answer {
     api_message(status).for_caller(caller)
 }
 
+/// A request authorizer does not let the caller through: 401 without a challenge, 403 or 500.
+#[must_use]
+pub fn api_unjudged(status: u16, caller: Caller) -> Answer {
+    if caller.is_grpc {
+        return grpc::answer(status, message(status));
+    }
+    api_message(status).uncached().for_caller(caller)
+}
+
 /// No route takes the request.
 #[must_use]
 pub fn api_not_found(caller: Caller) -> Answer {

@@ -42,6 +42,12 @@ impl RestError {
         Self { validation: Some(validation), ..self }
     }
 
+    /// With another status than that of its response type.
+    #[must_use]
+    pub fn status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
     /// The message is `null`.
     #[must_use]
     pub const fn silent(response_type: ResponseType) -> Self {

@@ -13,7 +13,7 @@ pub struct BodyModels {
 }
 
 /// What is to be done about a body.
-pub enum Judged<'a> {
+pub enum JudgedBody<'a> {
     /// Nothing: it passes.
     Passes,
     /// This model is for it.
@@ -31,7 +31,7 @@ impl BodyModels {
 
     /// The model for a request with these headers.
     #[must_use]
-    pub fn find(&self, headers: &HeaderMap) -> Judged<'_> {
+    pub fn find(&self, headers: &HeaderMap) -> JudgedBody<'_> {
         let mut types = headers.get_all(CONTENT_TYPE).into_iter();
         let first = types.next().map_or(&b"application/json"[..], |value| value.as_bytes());
         let essence = first.split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
@@ -39,9 +39,9 @@ impl BodyModels {
         // Two types are two readers' choice.
         let found = self.by_type.iter().find(|(known, _)| fits(known));
         match found.filter(|_| types.next().is_none()) {
-            Some((_, model)) => Judged::By(model),
-            None if self.passes_others => Judged::Passes,
-            None => Judged::Unknown,
+            Some((_, model)) => JudgedBody::By(model),
+            None if self.passes_others => JudgedBody::Passes,
+            None => JudgedBody::Unknown,
         }
     }
 }

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Api, Route};
+use super::{Api, Route, Unjudged};
 use crate::answer::{self, Answer, ApiChallenge, Caller, Refusal, RestAsker, RestError};
 use crate::auth::Reason;
 use crate::config::model::{AuthorizerKind, Flavour, ResponseType};
@@ -150,6 +150,38 @@ impl Api {
     #[must_use]
     pub fn refuse_body_type(&self, asker: Asker<'_>) -> Answer {
         let error = RestError::of(ResponseType::UnsupportedMediaType, "Unsupported Media Type");
+        self.say(&error, asker)
+    }
+
+    /// A service that is asked who may come does not let this caller through.
+    #[must_use]
+    pub fn refuse_unjudged(&self, why: Unjudged, asker: Asker<'_>) -> Answer {
+        const DENIED: &str = "User is not authorized to access this resource";
+        if self.flavour == Flavour::Http {
+            let status = match why {
+                Unjudged::SourceMissing | Unjudged::SourceInvalid | Unjudged::Unauthorized => 401,
+                Unjudged::Denied | Unjudged::ExplicitlyDenied => 403,
+                _ => 500,
+            };
+            return answer::api_unjudged(status, asker.caller);
+        }
+        let error = match why {
+            Unjudged::SourceMissing | Unjudged::SourceInvalid | Unjudged::Unauthorized => {
+                RestError::of(ResponseType::Unauthorized, "Unauthorized")
+            }
+            Unjudged::Denied => RestError::of(ResponseType::AccessDenied, DENIED),
+            Unjudged::ExplicitlyDenied => {
+                let message = format!("{DENIED} with an explicit deny");
+                RestError::of(ResponseType::AccessDenied, message)
+            }
+            Unjudged::ArnTooLong => {
+                RestError::of(ResponseType::RequestTooLarge, "Request URI too long").status(414)
+            }
+            Unjudged::Malformed => RestError::silent(ResponseType::AuthorizerConfigurationError),
+            Unjudged::Failed | Unjudged::TimedOut | Unjudged::Busy => {
+                RestError::of(ResponseType::AuthorizerFailure, "Internal server error")
+            }
+        };
         self.say(&error, asker)
     }
 

@@ -9,7 +9,7 @@ use ::http::{HeaderMap, HeaderValue};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::{Api, Route};
+use super::{Api, Judged, Route};
 use crate::auth::{VerifiedToken, encode_claim};
 use crate::clock::UnixMillis;
 use crate::config::expression::{Expression, Piece, Variable};
@@ -44,6 +44,8 @@ pub struct Facts<'a> {
     pub now: UnixMillis,
     /// Who is calling, where that is proved.
     pub token: Option<&'a VerifiedToken>,
+    /// What an authorizer of the operator's has said of the caller.
+    pub said: Option<&'a Judged>,
 }
 
 impl Facts<'_> {
@@ -63,7 +65,9 @@ impl Facts<'_> {
         for piece in &expression.pieces {
             let value = self.piece(piece)?;
             match piece {
-                Piece::Context(Variable::Claim(_)) => text.push_str(&encode_claim(&value)),
+                Piece::Context(Variable::Claim(_) | Variable::Authorizer(_)) => {
+                    text.push_str(&encode_claim(&value));
+                }
                 _ => {
                     for byte in value.bytes() {
                         if byte == b' ' || byte.is_ascii_graphic() {
@@ -115,7 +119,7 @@ impl Facts<'_> {
         Some(path)
     }
 
-    fn piece<'v>(&'v self, piece: &'v Piece) -> Option<Cow<'v, str>> {
+    pub(super) fn piece<'v>(&'v self, piece: &'v Piece) -> Option<Cow<'v, str>> {
         match piece {
             Piece::Literal(text) => Some(text.as_str().into()),
             Piece::RequestHeader(name) => joined(self.headers, name).map(Cow::Owned),
@@ -133,7 +137,7 @@ impl Facts<'_> {
         }
     }
 
-    fn variable<'v>(&'v self, variable: &'v Variable) -> Option<Cow<'v, str>> {
+    pub(super) fn variable<'v>(&'v self, variable: &'v Variable) -> Option<Cow<'v, str>> {
         Some(match variable {
             Variable::ApiId => Cow::Borrowed(&*self.api.name),
             Variable::DomainName => self.host().into(),
@@ -157,11 +161,12 @@ impl Facts<'_> {
             Variable::Stage => self.api.stage().into(),
             Variable::UserAgent => joined(self.headers, USER_AGENT.as_str())?.into(),
             Variable::Claim(name) => claim(self.token?, name, self.api.flavour)?.into(),
+            Variable::Authorizer(key) => self.said?.text(key)?,
         })
     }
 
     /// Without the port.
-    fn host(&self) -> &str {
+    pub(super) fn host(&self) -> &str {
         match self.authority.rsplit_once(':') {
             Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
             _ => self.authority,

@@ -26,7 +26,7 @@ fn route(key: &str) -> Route {
     let authorizer = key.starts_with('*').then(|| RouteAuthorizer {
         name: "main".into(),
         kind: AuthorizerKind::Jwt,
-        validation: JwtValidation {
+        validation: Some(JwtValidation {
             pools: Vec::new(),
             token_use: TokenUse::Access,
             scopes: None,
@@ -34,7 +34,7 @@ fn route(key: &str) -> Route {
             additional_claims: Vec::new(),
             identity_source: IdentitySource::Authorization,
             forward_authorization: true,
-        },
+        }),
     });
     let pattern = match key.trim_start_matches('*').split_once(' ') {
         None => RoutePattern::Default,

@@ -23,8 +23,8 @@ use crate::config::Loaded;
 use crate::config::model::{self, Config, LogDestination};
 use crate::connection::{self, BindError, ListenerService, ListenerSettings, MemoryLimit, Shares};
 use crate::fetch::{
-    ClientError, DenyStore, DenyStoreError, HttpClient, KeyKeeper, KeyStore, Limits, LogoutDesk,
-    SignInDesk, StoreError,
+    CalloutDesk, ClientError, DenyStore, DenyStoreError, HttpClient, KeyKeeper, KeyStore, Limits,
+    LogoutDesk, SignInDesk, StoreError,
 };
 use crate::proxy;
 use crate::snapshot::Snapshot;
@@ -142,6 +142,7 @@ pub fn run(
     let proxy = proxy::Gateway {
         snapshot: Arc::clone(&gateway.snapshot),
         keys: Arc::clone(&gateway.keys),
+        callouts: CalloutDesk::new()?,
         sign_in: SignInDesk::new(Arc::clone(&gateway.keys))?,
         logouts: LogoutDesk::new(Arc::clone(&gateway.keys), Arc::clone(&gateway.deny_store)),
         access_log: Arc::clone(&gateway.access_log),

@@ -37,16 +37,19 @@ macro_rules! variables {
             $($(#[$doc])* $variant,)*
             /// `authorizer.claims.NAME`: a claim of the verified token.
             Claim(String),
+            /// `authorizer.KEY`: of the context that a request authorizer has answered with, or its
+            /// `principalId`.
+            Authorizer(String),
         }
 
         impl Variable {
-            /// The names of all, but claims.
+            /// The names of all, but what authorizers say.
             pub const NAMES: &'static [&'static str] = &[$($name,)*];
 
             fn of(name: &str) -> Option<Self> {
                 match name {
                     $($name => Some(Self::$variant),)*
-                    _ => claim(name).map(Self::Claim),
+                    _ => claim(name).map(Self::Claim).or_else(|| said(name).map(Self::Authorizer)),
                 }
             }
 
@@ -56,6 +59,7 @@ macro_rules! variables {
                 match self {
                     $(Self::$variant => $name.into(),)*
                     Self::Claim(claim) => format!("authorizer.claims.{claim}").into(),
+                    Self::Authorizer(key) => format!("authorizer.{key}").into(),
                 }
             }
         }
@@ -170,7 +174,9 @@ impl Expression {
     /// Whether a part of it is what an authorizer has proved.
     #[must_use]
     pub fn has_identity(&self) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece, Piece::Context(Variable::Claim(_))))
+        self.pieces.iter().any(|piece| {
+            matches!(piece, Piece::Context(Variable::Claim(_) | Variable::Authorizer(_)))
+        })
     }
 
     /// Whether a part of it is what any client may choose.
@@ -250,6 +256,13 @@ fn claim(name: &str) -> Option<String> {
     let quoted = rest.strip_prefix("['").and_then(|rest| rest.strip_suffix("']"));
     let claim = quoted.or_else(|| rest.strip_prefix('.'))?;
     (!claim.is_empty()).then(|| claim.to_owned())
+}
+
+/// `authorizer.KEY`, where the key is a word.
+fn said(name: &str) -> Option<String> {
+    let key = name.strip_prefix("authorizer.")?;
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b"_-".contains(&b);
+    (!key.is_empty() && key != "claims" && key.bytes().all(is_word)).then(|| key.to_owned())
 }
 
 #[cfg(test)]

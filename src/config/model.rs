@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::api::{
-    Api, ApiIndex, AuthorizerKind, Backend, Flavour, GatewayResponse, Integration, Mapped, Mapping,
-    Mock, OpenApiFile, Operation, RequestParameter, ResponseCase, ResponseMapping, ResponseType,
-    Route, RouteAuthorizer, RoutePattern, Segment,
+    Api, ApiIndex, AuthorizerKind, Backend, EventFormat, Flavour, GatewayResponse, Integration,
+    Mapped, Mapping, Mock, OpenApiFile, Operation, RequestAuthorizer, RequestParameter,
+    ResponseCase, ResponseMapping, ResponseType, Route, RouteAuthorizer, RoutePattern, Segment,
 };
 pub use self::cors::{AllowedOrigin, Cors};
 pub use self::throttle::{Throttle, ThrottleKey};

@@ -317,7 +317,7 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
         }
         ("File", "identity_pools" | "rate_limits") => FILE,
         ("Api", "stages" | "extends" | "mutual_tls")
-        | ("Authorizer", "request" | "aws_iam")
+        | ("Authorizer", "aws_iam")
         | ("Integration", "connection_type") => API,
         ("JwtAuthorizer", "issuer" | "audience" | "audiences") => {
             return Some(

@@ -3,11 +3,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use super::{Body, Decision, Moment, Plan, Reason, Request, Sent, Step, View};
 use crate::answer::{Answer, Refusal};
 use crate::api::{
-    Api, Asker, Backend, Edits, Facts, Judged, MAX_BODY, MAX_HEAD, Place, Route, cors, missing,
-    mocked,
+    Api, Asker, Backend, Edits, Facts, Judged, JudgedBody, MAX_BODY, MAX_HEAD, Place, Route, cors,
+    missing, mocked,
 };
 use crate::auth::{self, Identity, Outcome};
 use crate::config::model::ApiIndex;
@@ -19,15 +21,32 @@ pub(super) struct AtRoute<'a> {
     pub(super) api: &'a Api,
     pub(super) route: &'a Route,
     relative: &'a str,
+    /// The same without `;parameters`, where there are any.
+    pub(super) plain: Option<&'a str>,
     pub(super) asker: Asker<'a>,
 }
 
 /// Why a caller is not let through, and what becomes of the request.
-struct Refused {
+pub(super) struct Refused {
     reason: Reason,
     error_reason: &'static str,
     identity: Option<Identity>,
     step: Step,
+}
+
+/// Who is let through a route, as far as anybody has asked.
+#[derive(Default)]
+struct Admitted {
+    identity: Option<Identity>,
+    /// What a service has said of the caller.
+    said: Option<Arc<Judged>>,
+}
+
+impl Refused {
+    /// Nobody's identity is known.
+    pub(super) const fn needing(reason: Reason, step: Step) -> Self {
+        Self { reason, error_reason: "", identity: None, step }
+    }
 }
 
 impl View<'_> {
@@ -59,7 +78,9 @@ impl View<'_> {
         }
         let at = found.and_then(|(position, relative)| {
             place.route = Some(position);
-            Some(AtRoute { api, route: api.routes.get(position)?, relative, asker })
+            let plain = target.without_parameters.as_deref();
+            let plain = plain.and_then(|path| api.relative(path));
+            Some(AtRoute { api, route: api.routes.get(position)?, relative, plain, asker })
         });
         let Some(at) = at else {
             if api.relative(&target.path).is_some()
@@ -79,30 +100,37 @@ impl View<'_> {
         if let Some(refused) = self.throttle_before(&at, request, moment) {
             return self.decided(place, None, refused);
         }
-        let identity = match self.admit(&at, request, target.query, moment) {
-            Ok(identity) => identity,
+        let facts = at.facts(request, (target, authority), moment);
+        let admitted = match self.admit(&at, request, &facts, moment) {
+            Ok(admitted) => admitted,
             Err(refused) => {
                 let Refused { reason, error_reason, identity, step } = *refused;
                 let decision = self.decided(place, identity, (reason, step));
                 return Decision { error_reason, ..decision };
             }
         };
+        let Admitted { identity, said } = admitted;
         // Before limits are asked by caller, or they would count it twice.
         if matches!(request.body, Body::Unread) && is_body_judged(&at, request) {
-            let reason = if identity.is_some() { Reason::Authorized } else { Reason::Public };
+            let is_known = identity.is_some() || said.is_some();
+            let reason = if is_known { Reason::Authorized } else { Reason::Public };
             return self.decided(place, identity, (reason, Step::ReadBody));
         }
         if let Some(refused) = self.throttle_after(&at, request, moment, identity.as_ref()) {
             return self.decided(place, identity, refused);
         }
-        let canonical = (target, authority);
-        if let Some(refused) = require(&at, request, canonical, moment, identity.as_ref()) {
+        let facts = Facts {
+            token: identity.as_ref().map(|identity| &*identity.token),
+            said: said.as_deref(),
+            ..facts
+        };
+        if let Some(refused) = require(&at, &facts) {
             return self.decided(place, identity, refused);
         }
         if let Some(refused) = judge_body(&at, request) {
             return self.decided(place, identity, refused);
         }
-        let step = self.integrate(&at, request, canonical, moment, identity.as_ref());
+        let step = self.integrate(&at, request, target, moment, &facts);
         self.decided(place, identity, step)
     }
 
@@ -121,11 +149,24 @@ impl View<'_> {
         &self,
         at: &AtRoute<'_>,
         request: &Request<'_>,
-        query: Option<&str>,
+        facts: &Facts<'_>,
         moment: Moment,
-    ) -> Result<Option<Identity>, Box<Refused>> {
-        let Some(validation) = &at.route.validation else { return Ok(None) };
-        let token = match at.route.token(request.headers, query) {
+    ) -> Result<Admitted, Box<Refused>> {
+        if let Some(authorizer) = &at.route.request_authorizer {
+            let said = Self::consult(at, authorizer, request, facts)?;
+            return Ok(Admitted { identity: None, said: Some(said) });
+        }
+        let Some(validation) = &at.route.validation else {
+            // The file was checked: who has an authorizer has something to judge by.
+            return match at.route.kind {
+                None => Ok(Admitted::default()),
+                Some(_) => {
+                    let (reason, step) = refuse(at.api, Refusal::Internal, at.asker);
+                    Err(Box::new(Refused::needing(reason, step)))
+                }
+            };
+        };
+        let token = match at.route.token(request.headers, facts.query) {
             Ok(token) => token,
             Err(reason) => {
                 return Err(self.refused(at, (reason, reason.error_reason()), None, None));
@@ -141,7 +182,7 @@ impl View<'_> {
         match outcome {
             Outcome::Allowed(identity) => {
                 if at.route.allows_audience(identity.token.audiences()) {
-                    return Ok(Some(identity));
+                    return Ok(Admitted { identity: Some(identity), said: None });
                 }
                 let reason = auth::Reason::AudienceWrong;
                 Err(self.refused(at, (reason, reason.error_reason()), Some(identity), None))
@@ -175,9 +216,9 @@ impl View<'_> {
         &self,
         at: &AtRoute<'_>,
         request: &Request<'_>,
-        (target, authority): (&Target<'_>, &Authority<'_>),
+        target: &Target<'_>,
         moment: Moment,
-        identity: Option<&Identity>,
+        facts: &Facts<'_>,
     ) -> (Reason, Step) {
         if request.content_length.is_some_and(|length| length > MAX_BODY) {
             return refuse(at.api, Refusal::BodyTooLarge, at.asker);
@@ -186,25 +227,24 @@ impl View<'_> {
         let (forward, position) = match &integration.backend {
             Backend::Group { forward, position } => (forward, *position),
             Backend::Mock(answer) => {
-                let facts = facts(at, request, (target, authority), moment, identity);
-                return self.mock(&facts, answer);
+                return self.mock(facts, answer);
             }
         };
         let client = Client {
             headers: request.headers,
-            authority: authority.as_str(),
+            authority: facts.authority,
             seal: &self.snapshot.seal,
             now: moment.wall,
         };
-        let plan = match self.forward(request, forward, client, moment.random, identity.is_some()) {
+        let is_known = facts.token.is_some() || facts.said.is_some();
+        let plan = match self.forward(request, forward, client, moment.random, is_known) {
             (reason, Step::Forward(plan)) => (reason, plan),
             (Reason::Refused(refusal), _) => return refuse(at.api, refusal, at.asker),
             other => return other,
         };
         let (reason, plan) = plan;
-        let facts = facts(at, request, (target, authority), moment, identity);
         let path = integration.path(at.relative);
-        let edits = match at.route.map(&facts, &path, self.listener.path) {
+        let edits = match at.route.map(facts, &path, self.listener.path) {
             Ok(edits) => edits,
             Err(malformed) => return refuse(at.api, Refusal::Malformed(malformed), at.asker),
         };
@@ -226,18 +266,12 @@ impl View<'_> {
 }
 
 /// Refuses a request that has not what its route requires.
-fn require(
-    at: &AtRoute<'_>,
-    request: &Request<'_>,
-    canonical: (&Target<'_>, &Authority<'_>),
-    moment: Moment,
-    identity: Option<&Identity>,
-) -> Option<(Reason, Step)> {
+fn require(at: &AtRoute<'_>, facts: &Facts<'_>) -> Option<(Reason, Step)> {
     let required = &at.route.required;
     if required.is_empty() {
         return None;
     }
-    let missing = missing(required, &facts(at, request, canonical, moment, identity));
+    let missing = missing(required, facts);
     if missing.is_empty() {
         return None;
     }
@@ -248,15 +282,15 @@ fn require(
 /// Whether a model is for the body of a request.
 fn is_body_judged(at: &AtRoute<'_>, request: &Request<'_>) -> bool {
     let models = at.route.body_models.as_ref();
-    models.is_some_and(|models| matches!(models.find(request.headers), Judged::By(_)))
+    models.is_some_and(|models| matches!(models.find(request.headers), JudgedBody::By(_)))
 }
 
 /// Refuses a body that is not as its route has it.
 fn judge_body(at: &AtRoute<'_>, request: &Request<'_>) -> Option<(Reason, Step)> {
     let answer = match at.route.body_models.as_ref()?.find(request.headers) {
-        Judged::Passes => return None,
-        Judged::Unknown => at.api.refuse_body_type(at.asker),
-        Judged::By(model) => match request.body {
+        JudgedBody::Passes => return None,
+        JudgedBody::Unknown => at.api.refuse_body_type(at.asker),
+        JudgedBody::By(model) => match request.body {
             Body::Read(bytes) => at.api.refuse_body(model.judge(bytes).err()?, at.asker),
             Body::Refused(refusal) => return Some(refuse(at.api, refusal, at.asker)),
             Body::Unread => return Some(refuse(at.api, Refusal::Internal, at.asker)),
@@ -265,27 +299,30 @@ fn judge_body(at: &AtRoute<'_>, request: &Request<'_>) -> Option<(Reason, Step)>
     Some((Reason::BodyInvalid, Step::Answer { answer, close: false }))
 }
 
-fn facts<'a>(
-    at: &AtRoute<'a>,
-    request: &Request<'a>,
-    (target, authority): (&'a Target<'_>, &'a Authority<'_>),
-    moment: Moment,
-    identity: Option<&'a Identity>,
-) -> Facts<'a> {
-    Facts {
-        api: at.api,
-        route: at.route,
-        headers: request.headers,
-        method: request.received.method,
-        path: &target.path,
-        relative: at.relative,
-        query: target.query,
-        authority: authority.as_str(),
-        client: request.client,
-        is_http2: request.is_http2,
-        id: request.id,
-        now: moment.wall,
-        token: identity.map(|identity| &*identity.token),
+impl<'a> AtRoute<'a> {
+    /// A request here, before anybody knows who is calling.
+    fn facts(
+        &self,
+        request: &Request<'a>,
+        (target, authority): (&'a Target<'_>, &'a Authority<'_>),
+        moment: Moment,
+    ) -> Facts<'a> {
+        Facts {
+            api: self.api,
+            route: self.route,
+            headers: request.headers,
+            method: request.received.method,
+            path: &target.path,
+            relative: self.relative,
+            query: target.query,
+            authority: authority.as_str(),
+            client: request.client,
+            is_http2: request.is_http2,
+            id: request.id,
+            now: moment.wall,
+            token: None,
+            said: None,
+        }
     }
 }
 

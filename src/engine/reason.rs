@@ -1,6 +1,7 @@
 //! Why a request was answered as it was: the one closed list of log, metric and decision record.
 
 use crate::answer::Refusal;
+use crate::api::Unjudged;
 use crate::auth;
 use crate::http::Malformed;
 use crate::sign_in::{Failure, Outcome};
@@ -32,6 +33,10 @@ pub enum Reason {
     SignIn(Outcome),
     /// The credential did not do.
     Auth(auth::Reason),
+    /// A service is to be asked who may come.
+    AuthorizerAsked,
+    /// A service that is asked who may come lets nobody through, or not this caller.
+    Authorizer(Unjudged),
     /// Something else was wrong.
     Refused(Refusal),
     /// The client went away before it was answered; ALB logs 460.
@@ -55,6 +60,8 @@ impl Reason {
             Self::IdentityKeys => "identity_keys",
             Self::SignIn(outcome) => outcome.as_str(),
             Self::Auth(reason) => reason.as_str(),
+            Self::AuthorizerAsked => "authorizer_asked",
+            Self::Authorizer(why) => why.as_str(),
             Self::Refused(refusal) => refusal.as_str(),
             Self::ClientClosed => "client_closed",
         }
@@ -74,14 +81,22 @@ impl Reason {
             Self::NoRoute,
             Self::Preflight,
             Self::IdentityKeys,
+            Self::AuthorizerAsked,
         ];
         let own = own.into_iter().chain([Self::ClientClosed]).map(Self::as_str);
         let sign_in = Outcome::ALL_BUT_FAILED.into_iter().map(Outcome::as_str);
         let failed = Failure::ALL.into_iter().map(Failure::as_str);
         let auth = auth::Reason::ALL.iter().map(|reason| reason.as_str());
+        let unjudged = Unjudged::ALL.into_iter().map(Unjudged::as_str);
         let refused = Refusal::ALL_BUT_MALFORMED.iter().map(|refusal| refusal.as_str());
         let malformed = Malformed::ALL.iter().map(|malformed| malformed.as_str());
-        own.chain(sign_in).chain(failed).chain(auth).chain(refused).chain(malformed).collect()
+        own.chain(sign_in)
+            .chain(failed)
+            .chain(auth)
+            .chain(unjudged)
+            .chain(refused)
+            .chain(malformed)
+            .collect()
     }
 
     /// The routing action that was taken, or the pre-routing one that answered; empty when none did.
@@ -104,6 +119,8 @@ impl Reason {
             | Self::Preflight
             | Self::IdentityKeys
             | Self::Auth(_)
+            | Self::AuthorizerAsked
+            | Self::Authorizer(_)
             | Self::Refused(_)
             | Self::ClientClosed => "",
             Self::SignIn(_) => "authenticate",

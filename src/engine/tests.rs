@@ -66,6 +66,7 @@ fn decide_get(target: &str, headers: &HeaderMap, content_length: Option<u64>) ->
         is_counted: true,
         renewed: None,
         body: Body::Unread,
+        consulted: None,
     };
     let moment = Moment {
         wall: UnixMillis(1_795_395_735_000),
@@ -81,6 +82,7 @@ fn status(decision: &Decision) -> Option<u16> {
         Step::Answer { answer, .. } => Some(answer.status),
         Step::Forward(_) | Step::Wait(_) | Step::ReadBody => None,
         Step::Redeem(_) | Step::Renew(_) | Step::Logout(_) => panic!("nobody signs in here"),
+        Step::Consult(_) => panic!("nobody is asked here"),
     }
 }
 

@@ -280,6 +280,7 @@ impl Asked {
             is_counted: false,
             renewed: None,
             body: Body::Unread,
+            consulted: None,
         }
     }
 }

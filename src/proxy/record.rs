@@ -69,7 +69,7 @@ impl Gateway {
 
         let access_log = self.access_log.load();
         let is_denial = match reason {
-            Reason::Auth(_) => true,
+            Reason::Auth(_) | Reason::Authorizer(_) => true,
             Reason::SignIn(outcome) => outcome.is_denial(),
             _ => false,
         };

@@ -12,7 +12,7 @@ use pingora_proxy::Session;
 use super::Gateway;
 use super::context::{Begun, Context, InFlight};
 use super::lasting::Lasting;
-use crate::api::MAX_BODY;
+use crate::api::{Consulted, MAX_BODY};
 use crate::auth::Patience;
 use crate::clock;
 use crate::connection::{ConnectionFacts, HttpVersion};
@@ -63,18 +63,14 @@ impl Gateway {
             Moment { wall: begun.wall, mono, random: begun.random(), patience: Patience::MayWait };
         let snapshot = Arc::clone(&begun.snapshot);
         let id = begun.id;
-        let mut decided = self
-            .decide(
-                &snapshot,
-                session.req_header(),
-                (facts, client),
-                (id.as_str(), Body::Unread),
-                moment,
-            )
-            .await;
+        let mut consulted = None;
+        let about = (id.as_str(), Body::Unread);
+        let header = session.req_header();
+        let mut decided =
+            self.decide(&snapshot, header, (facts, client), about, &mut consulted, moment).await;
         context.waited = decided.waited;
         if let Step::ReadBody = decided.decision.step {
-            decided = self.decide_with_body(session, context, moment).await?;
+            decided = self.decide_with_body(session, context, consulted, moment).await?;
             context.waited = context.waited.max(decided.waited);
         }
         let mut decision = decided.decision;
@@ -113,7 +109,12 @@ impl Gateway {
                 super::respond::send(session, context, answer, close).await?;
                 Ok(true)
             }
-            Step::Wait(_) | Step::ReadBody | Step::Redeem(_) | Step::Renew(_) | Step::Logout(_) => {
+            Step::Wait(_)
+            | Step::ReadBody
+            | Step::Redeem(_)
+            | Step::Renew(_)
+            | Step::Consult(_)
+            | Step::Logout(_) => {
                 Error::e_explain(ErrorType::InternalError, "a request that waits a second time")
             }
         }
@@ -124,6 +125,7 @@ impl Gateway {
         &self,
         session: &mut Session,
         context: &mut Context,
+        mut consulted: Option<Consulted>,
         moment: Moment,
     ) -> Result<Decided> {
         let declared = content_length(session.req_header());
@@ -140,8 +142,9 @@ impl Gateway {
         let moment = Moment { wall: clock::wall(), mono: clock::monotonic(), ..moment };
         let known = (facts, begun.client);
         let about = (begun.id.as_str(), body);
+        let header = session.req_header();
         let decided =
-            self.decide(&begun.snapshot, session.req_header(), known, about, moment).await;
+            self.decide(&begun.snapshot, header, known, about, &mut consulted, moment).await;
         context.held_body = read.ok();
         Ok(decided)
     }
@@ -153,6 +156,7 @@ impl Gateway {
         header: &RequestHeader,
         (facts, client): (&ConnectionFacts, Client),
         about: (&str, Body<'_>),
+        consulted: &mut Option<Consulted>,
         mut moment: Moment,
     ) -> Decided {
         let begun = moment.mono;
@@ -161,12 +165,17 @@ impl Gateway {
         let mut renewed: Option<Arc<Renewed>> = None;
         let mut waited = None;
         loop {
-            let request = facts_of(header, (facts, client), about, renewed.as_deref());
+            let mut request = facts_of(header, (facts, client), about, renewed.as_deref());
+            request.consulted = consulted.as_ref();
             let decision = engine::decide(snapshot, &request, moment);
             let Decision { step, .. } = decision;
             match step {
                 Step::Wait(wait) if moment.patience == Patience::MayWait => {
                     self.keys.wait(wait).await;
+                    moment.patience = Patience::HasWaited;
+                }
+                Step::Consult(question) if consulted.is_none() => {
+                    *consulted = Some(self.callouts.consult(question).await);
                     moment.patience = Patience::HasWaited;
                 }
                 Step::Renew(renewal) if renewed.is_none() => {
@@ -286,6 +295,7 @@ fn facts_of<'a>(
         is_unverified: facts.is_unverified(),
         is_counted: true,
         renewed,
+        consulted: None,
         body,
     }
 }

@@ -7,6 +7,7 @@
 //! that has it is gone, so are its series. What other modules know better (ages, cache sizes,
 //! healthy targets) is sampled when somebody scrapes: [`Metrics::on_scrape`].
 
+mod callouts;
 mod cells;
 mod families;
 mod groups;
@@ -27,6 +28,7 @@ use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry, Tex
 
 use crate::clock::{self, UnixMillis};
 
+pub use callouts::AuthorizerMetrics;
 pub use cells::{Counter, DURATION_BUCKETS, Histogram};
 pub use families::{
     ListenerMetrics, PoolMetrics, RULE_ACTIONS, RuleMetrics, SIGN_IN_RESULTS, STATUS_CLASSES,
@@ -225,6 +227,12 @@ impl Metrics {
         reasons: &'static [&'static str],
     ) -> Arc<StickinessMetrics> {
         self.families.stickiness(target_group, reasons)
+    }
+
+    /// The handle of a request authorizer.
+    #[must_use]
+    pub fn authorizer(&self, api: &str, authorizer: &str) -> Arc<AuthorizerMetrics> {
+        self.families.authorizer(api, authorizer)
     }
 
     /// The handle of an API's limits, or of a route's; `route` is empty for the API's own.

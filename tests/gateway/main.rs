@@ -49,6 +49,7 @@ mod persistence;
 mod pools;
 mod proxy_protocol;
 mod reload;
+mod request_authorizers;
 mod request_headers;
 mod response_headers;
 mod rest_api;

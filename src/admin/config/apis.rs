@@ -159,7 +159,7 @@ fn mappings(mappings: &[Mapping]) -> Value {
 
 fn authorizer(authorizer: &RouteAuthorizer, names: &Names<'_>) -> Value {
     let RouteAuthorizer { name, kind, validation } = authorizer;
-    let judged = jwt_validation(validation, names);
+    let judged = validation.as_ref().map(|validation| jwt_validation(validation, names));
     match kind {
         AuthorizerKind::Jwt => json!({ "name": &**name, "jwt": judged }),
         AuthorizerKind::Cognito { validation_expression } => json!({
@@ -167,6 +167,24 @@ fn authorizer(authorizer: &RouteAuthorizer, names: &Names<'_>) -> Value {
             "cognito": judged,
             "identity_validation_expression": validation_expression.as_ref().map(Regex::as_str),
         }),
+        AuthorizerKind::Request(service) => {
+            let sources: Vec<&str> =
+                service.identity_sources.iter().map(|(text, _)| &**text).collect();
+            let expression = service.validation_expression.as_ref();
+            json!({
+                "name": &**name,
+                "request": {
+                    "uri": &*service.uri,
+                    "event": service.event.as_str(),
+                    "identity_source": sources,
+                    "identity_validation_expression": expression.map(Regex::as_str),
+                    "result_ttl": seconds(service.result_ttl),
+                    "timeout": seconds(service.timeout),
+                    "enable_simple_responses": service.has_simple_responses,
+                    "api_arn": &*service.api_arn,
+                },
+            })
+        }
     }
 }
 

@@ -83,20 +83,20 @@ pub(super) fn parse(
     let mut conditions = Vec::new();
     for (operator, keys) in raw.0 {
         for (key, OneOrMany(values)) in keys.0 {
-            conditions.push(Condition::parse(&operator, &key, values)?);
+            conditions.push(Condition::parse(&operator, &key, &values)?);
         }
     }
     Ok(conditions)
 }
 
 impl Condition {
-    fn parse(operator: &str, key: &str, values: Vec<Scalar>) -> Result<Self, ConditionError> {
+    fn parse(operator: &str, key: &str, values: &[Scalar]) -> Result<Self, ConditionError> {
         let key = Key::of(key)?;
         if values.is_empty() {
             return Err(ConditionError::Value);
         }
         if operator == "Null" {
-            let test = Test::Null(flag(&values)?);
+            let test = Test::Null(flag(values)?);
             return Ok(Self { key, test, is_negated: false, holds_without: false });
         }
         let (name, if_exists) = match operator.strip_suffix("IfExists") {
@@ -162,7 +162,7 @@ impl Condition {
 }
 
 /// What an operator compares, and whether it is meant the other way round.
-fn test(name: &str, key: Key, values: Vec<Scalar>) -> Result<(Test, bool), ConditionError> {
+fn test(name: &str, key: Key, values: &[Scalar]) -> Result<(Test, bool), ConditionError> {
     let order = |suffix: &str| match suffix {
         "Equals" => Ok((Order::Equal, false)),
         "NotEquals" => Ok((Order::Equal, true)),
@@ -196,7 +196,7 @@ fn test(name: &str, key: Key, values: Vec<Scalar>) -> Result<(Test, bool), Condi
         "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => (globs()?, true),
         "IpAddress" => (nets()?, false),
         "NotIpAddress" => (nets()?, true),
-        "Bool" => (Test::Bool(flag(&values)?), false),
+        "Bool" => (Test::Bool(flag(values)?), false),
         _ => {
             let (suffix, read): (_, fn(&str) -> Option<i128>) =
                 if let Some(suffix) = name.strip_prefix("Date") {
@@ -220,14 +220,13 @@ fn test(name: &str, key: Key, values: Vec<Scalar>) -> Result<(Test, bool), Condi
 
 impl Test {
     fn suits(&self, key: Key) -> bool {
-        match (key, self) {
-            (Key::Absent, Self::Text { .. } | Self::Like(_)) => true,
-            (Key::Referer | Key::UserAgent, Self::Text { .. } | Self::Like(_)) => true,
-            (Key::SourceIp, Self::Address(_)) => true,
-            (Key::SecureTransport, Self::Bool(_)) => true,
-            (Key::CurrentTime | Key::EpochTime, Self::Time(..)) => true,
-            _ => false,
-        }
+        matches!(
+            (key, self),
+            (Key::Absent | Key::Referer | Key::UserAgent, Self::Text { .. } | Self::Like(_))
+                | (Key::SourceIp, Self::Address(_))
+                | (Key::SecureTransport, Self::Bool(_))
+                | (Key::CurrentTime | Key::EpochTime, Self::Time(..))
+        )
     }
 }
 

@@ -1,12 +1,13 @@
 //! `apis:` as it is meant.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Cors, GroupIndex, JwtValidation, Name, Throttle};
 use crate::config::body_model::BodyModel;
 use crate::config::diagnostics::Span;
-use crate::config::expression::Expression;
+use crate::config::expression::{Expression, Piece};
 use crate::config::regex::Regex;
 
 /// Position in [`Config::apis`](super::Config::apis).
@@ -118,8 +119,8 @@ pub struct RouteAuthorizer {
     pub name: Name,
     /// Which of API Gateway's authorizers.
     pub kind: AuthorizerKind,
-    /// What the token must be.
-    pub validation: JwtValidation,
+    /// What the token must be; absent where a service is asked instead.
+    pub validation: Option<JwtValidation>,
 }
 
 /// Which of API Gateway's authorizers: they refuse in different words.
@@ -132,6 +133,57 @@ pub enum AuthorizerKind {
         /// What an `aud` of the token must match.
         validation_expression: Option<Regex>,
     },
+    /// A service of the operator's is asked: AWS's Lambda authorizers.
+    Request(Arc<RequestAuthorizer>),
+}
+
+/// A service that is asked who may come (API Gateway, "Lambda authorizers").
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestAuthorizer {
+    /// The file's name for it.
+    pub name: Name,
+    /// Where it is asked.
+    pub uri: Name,
+    /// What it is told.
+    pub event: EventFormat,
+    /// What of a request must be there, and tells callers apart: as written, and what it means.
+    pub identity_sources: Vec<(Name, Piece)>,
+    /// What the one identity source of a `token` authorizer must match.
+    pub validation_expression: Option<Regex>,
+    /// How long an answer is good for the same identity; zero: it is asked each time.
+    pub result_ttl: Duration,
+    /// How long it may take. Default 10 s.
+    pub timeout: Duration,
+    /// Whether it answers with `isAuthorized` in place of a policy.
+    pub has_simple_responses: bool,
+    /// ARN of the API that it judges, which policies name.
+    pub api_arn: Name,
+}
+
+/// What an authorizer is told of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventFormat {
+    /// Payload format 1.0 of HTTP APIs.
+    HttpOne,
+    /// Payload format 2.0 of HTTP APIs.
+    HttpTwo,
+    /// `REQUEST` of REST APIs.
+    RestRequest,
+    /// `TOKEN` of REST APIs.
+    RestToken,
+}
+
+impl EventFormat {
+    /// As AWS names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HttpOne => "1.0",
+            Self::HttpTwo => "2.0",
+            Self::RestRequest => "REQUEST",
+            Self::RestToken => "TOKEN",
+        }
+    }
 }
 
 /// What callers are told in a case.

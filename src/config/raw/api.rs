@@ -34,6 +34,12 @@ pub(in crate::config) struct Api {
     /// `strict` (the default): access tokens only, and no open route serves a path that a protected
     /// route of another method names. `aws`: as AWS does.
     pub(in crate::config) compatibility: Field<Compatibility>,
+    /// The region in ARNs that request authorizers are told and policies name. Default: `local`.
+    #[schemars(example = &"eu-west-1")]
+    pub(in crate::config) region: Field<String>,
+    /// The account in those ARNs: 12 digits. Default: `000000000000`. The API's id there is its name.
+    #[schemars(example = &"123456789012")]
+    pub(in crate::config) account_id: Field<String>,
     /// Who may come, by the name that routes use.
     pub(in crate::config) authorizers: Field<Table<Authorizer>>,
     /// The authorizer of routes that name none; `none` for no authorizer.
@@ -86,13 +92,70 @@ pub(in crate::config) enum Compatibility {
 /// Who may come: exactly one of the keys.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["jwt"] }, { "required": ["cognito"] }]))]
+#[schemars(extend("oneOf" = [
+    { "required": ["jwt"] },
+    { "required": ["cognito"] },
+    { "required": ["request"] },
+    { "required": ["token"] },
+]))]
 pub(in crate::config) struct Authorizer {
     /// Callers with a good token of a user pool.
     pub(in crate::config) jwt: Field<Box<JwtAuthorizer>>,
     /// REST APIs: callers with an ID token of one of these pools, or an access token where the route
     /// has scopes.
     pub(in crate::config) cognito: Field<Box<CognitoAuthorizer>>,
+    /// Callers that a service of yours admits, which is told of the request: AWS's Lambda authorizer
+    /// of type `REQUEST`.
+    pub(in crate::config) request: Field<Box<RequestAuthorizer>>,
+    /// REST APIs: callers that a service of yours admits, which is told of one header: AWS's Lambda
+    /// authorizer of type `TOKEN`.
+    pub(in crate::config) token: Field<Box<TokenAuthorizer>>,
+}
+
+/// A service that is told of the request.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["uri"]))]
+pub(in crate::config) struct RequestAuthorizer {
+    /// Where the event is posted: https, or http on loopback.
+    #[schemars(example = &"https://authorizer.internal/decide")]
+    pub(in crate::config) uri: Field<String>,
+    /// What must be in a request, else it is answered 401: `$request.header.NAME`,
+    /// `$request.querystring.NAME`, `$context.VARIABLE` or `$stageVariables.NAME`; REST APIs also
+    /// `method.request.header.NAME` and so on. Together they name the cached answer. Default: none.
+    #[schemars(length(min = 1), example = ["$request.header.Authorization"])]
+    pub(in crate::config) identity_source: Field<List<String>>,
+    /// How long an answer is good for the same identity on all routes of the authorizer: `0s` to
+    /// `1h`. Default: `0s` for HTTP APIs, `300s` for REST APIs with an `identity_source`.
+    pub(in crate::config) result_ttl: Field<DurationText>,
+    /// How long the service may take: `50ms` to `10s` (the default).
+    pub(in crate::config) timeout: Field<DurationText>,
+    /// HTTP APIs: the event's shape, `"1.0"` or `"2.0"` (the default).
+    #[schemars(example = &"2.0")]
+    pub(in crate::config) payload_format_version: Field<String>,
+    /// HTTP APIs with format 2.0: whether the service answers with `isAuthorized` in place of an IAM
+    /// policy. Default: `false`.
+    pub(in crate::config) enable_simple_responses: Field<bool>,
+}
+
+/// A service that is told of one header.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["uri"]))]
+pub(in crate::config) struct TokenAuthorizer {
+    /// Where the event is posted: https, or http on loopback.
+    #[schemars(example = &"https://authorizer.internal/decide")]
+    pub(in crate::config) uri: Field<String>,
+    /// The header: `method.request.header.NAME`. Default: `method.request.header.Authorization`.
+    #[schemars(example = &"method.request.header.Authorization")]
+    pub(in crate::config) identity_source: Field<String>,
+    /// A regular expression that the header must match; else it is answered 401 and nobody is asked.
+    #[schemars(example = &"^Bearer [-0-9a-zA-Z._]+$")]
+    pub(in crate::config) identity_validation_expression: Field<String>,
+    /// How long an answer is good for the same header: `0s` to `1h`. Default: `300s`.
+    pub(in crate::config) result_ttl: Field<DurationText>,
+    /// How long the service may take: `50ms` to `10s` (the default).
+    pub(in crate::config) timeout: Field<DurationText>,
 }
 
 /// Callers of Cognito user pools, as a REST API's authorizer `COGNITO_USER_POOLS` judges them.
@@ -202,7 +265,8 @@ pub(in crate::config) struct Integration {
     /// What is changed before the target sees it: `append`, `overwrite` or `remove`, then
     /// `:header.NAME`, `:querystring.NAME` or `:path`. Values are text, `$request.header.NAME`,
     /// `$request.querystring.NAME`, `$request.path`, `$request.path.VARIABLE`, `$context.VARIABLE`,
-    /// `$context.authorizer.claims.NAME` or `$stageVariables.NAME`; several in `${}`.
+    /// `$context.authorizer.claims.NAME`, `$context.authorizer.KEY` of a request authorizer, or
+    /// `$stageVariables.NAME`; several in `${}`.
     pub(in crate::config) request_parameters: Field<Table<String>>,
     /// What is changed before the client sees it, by the target's status: `append`, `overwrite` or
     /// `remove`, then `:header.NAME`; or `overwrite:statuscode`. Values also `$response.header.NAME`.

@@ -45,7 +45,7 @@ fn an_api_means_what_it_says() {
         segments: vec![Segment::Literal("orders".into()), id()],
     };
     assert_eq!(orders.pattern, expected);
-    let validation = &orders.authorizer.as_ref().unwrap().validation;
+    let validation = &orders.authorizer.as_ref().unwrap().validation.as_ref().unwrap();
     assert_eq!(validation.scopes, Some(Demand::AnyOf(vec!["orders/read".into()])));
     assert_eq!(validation.token_use, TokenUse::Access);
     assert_eq!(validation.identity_source, IdentitySource::BearerOrBare("authorization".into()));
@@ -57,7 +57,7 @@ fn an_api_means_what_it_says() {
     assert_eq!(default.pattern, RoutePattern::Default);
     let aws = good(&GOOD.replace("type: http", "type: http\n    compatibility: aws")).config;
     assert_eq!(
-        aws.apis[0].routes[0].authorizer.as_ref().unwrap().validation.token_use,
+        aws.apis[0].routes[0].authorizer.as_ref().unwrap().validation.as_ref().unwrap().token_use,
         TokenUse::Any
     );
 }
@@ -298,4 +298,86 @@ fn headers_that_carry_what_an_authorizer_proved_are_owned() {
     for value in ["$request.header.a", "$request.path.proxy", "$context.identity.userAgent"] {
         assert_eq!(bad(&other(value)).findings[0].code, "contradiction", "{value}");
     }
+}
+
+const SERVICE: &str = "main: { request: { uri: 'https://a.example/x' } }";
+
+fn with_service(keys: &str) -> String {
+    GOOD.replace("        scopes: [orders/read]\n", "")
+        .replace("main: { jwt: { user_pool: main } }", SERVICE)
+        .replace("/x' }", &format!("/x', {keys} }}"))
+        .replace(
+            "user_pools:\n  main: { user_pool_id: eu-west-1_AbCdEfGhI, app_clients: [a] }\n",
+            "",
+        )
+}
+
+#[test]
+fn every_mistake_of_a_request_authorizer_is_found() {
+    let source = "identity_source: [$request.header.a]";
+    good(&with_service(source));
+    good(&with_service(&format!("{source}, result_ttl: 1h, timeout: 50ms")));
+    for (keys, code) in [
+        ("identity_source: []", "out-of-range"),
+        ("identity_source: [$request.header.a, $request.header.A]", "duplicate-value"),
+        ("identity_source: [authorization]", "invalid-identity-source"),
+        ("identity_source: [$request.body.a]", "invalid-identity-source"),
+        ("identity_source: [$request.path.id]", "invalid-identity-source"),
+        ("identity_source: [$context.requestId]", "invalid-identity-source"),
+        ("identity_source: [$context.authorizer.a]", "invalid-identity-source"),
+        ("identity_source: [$context.nothing]", "invalid-identity-source"),
+        ("identity_source: [$stageVariables.none]", "invalid-identity-source"),
+        ("identity_source: ['${request.header.a}']", "invalid-identity-source"),
+        ("identity_source: [method.request.header.a]", "invalid-identity-source"),
+        ("result_ttl: 1s", "contradiction"),
+        (&format!("{source}, result_ttl: 3601s"), "out-of-range"),
+        ("timeout: 11s", "out-of-range"),
+        ("payload_format_version: '3.0'", "invalid-value"),
+        ("payload_format_version: '1.0', enable_simple_responses: true", "contradiction"),
+        ("identity_validation_expression: a", "unknown-key"),
+    ] {
+        let codes: Vec<_> =
+            bad(&with_service(keys)).findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [code], "{keys}");
+    }
+    for (from, to, code) in [
+        ("https://a.example/x", "http://a.example/x", "invalid-uri"),
+        ("https://a.example/x", "https://u:p@a.example/x", "invalid-uri"),
+        ("{ request: {", "{ token: { uri: 'https://b.example/' }, request: {", "contradiction"),
+        ("request: {", "token: {", "contradiction"),
+        ("base_path:", "region: 'EU WEST'\n    base_path:", "invalid-value"),
+        ("base_path:", "account_id: '12'\n    base_path:", "invalid-value"),
+        (
+            "timeout: 5s",
+            "request_parameters: { 'overwrite:header.a': $context.authorizer.claims.sub }",
+            "invalid-mapping",
+        ),
+        (
+            "timeout: 5s",
+            "request_parameters: { 'append:header.a': $context.authorizer.tenant }",
+            "contradiction",
+        ),
+    ] {
+        let text = with_service("timeout: 1s").replace(from, to);
+        let codes: Vec<_> = bad(&text).findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [code], "{to}");
+    }
+    // Of a token there are claims, and no context.
+    let said = GOOD.replace(
+        "timeout: 5s",
+        "request_parameters: { 'overwrite:header.a': $context.authorizer.tenant }",
+    );
+    assert_eq!(bad(&said).findings[0].code, "invalid-mapping");
+    let scoped = with_service("timeout: 1s")
+        .replace("      GET /orders/{id}:\n", "      GET /orders/{id}:\n        scopes: [a]\n");
+    assert_eq!(bad(&scoped).findings[0].code, "contradiction");
+}
+
+#[test]
+fn headers_that_carry_what_a_service_said_are_owned() {
+    let text = with_service("timeout: 1s").replace(
+        "timeout: 5s",
+        "request_parameters: { 'overwrite:header.X-Tenant': $context.authorizer.tenant }",
+    );
+    assert!(good(&text).config.owned_headers.contains(&"x-tenant".to_owned()));
 }

@@ -4,13 +4,14 @@ mod authorizer;
 mod gateway_response;
 mod mapping;
 mod mock;
+mod request_authorizer;
 mod request_validation;
 mod route_key;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use self::authorizer::{Authorizers, Door};
+use self::authorizer::{Authorizers, Door, Premises, Proof};
 pub(super) use self::mapping::FilledHeader;
 use self::mapping::Surroundings;
 use self::request_validation::Validators;
@@ -81,7 +82,8 @@ impl Judge<'_> {
         }
         let cors = self.cors(&raw.cors);
         let gateway_responses = self.gateway_responses(&raw.gateway_responses);
-        let authorizers = self.authorizers(raw, flavour, scene);
+        let premises = Premises { name: &name.value, flavour, stage_variables: &stage_variables };
+        let authorizers = self.authorizers(raw, premises, scene);
         let table = self.demand(&raw.routes, name.span, "routes")?;
         let house = House {
             flavour: flavour.unwrap_or(Flavour::Http),
@@ -91,7 +93,9 @@ impl Judge<'_> {
             stage_variables: stage_variables.clone(),
         };
         let routes = self.routes(table, &house, scene);
-        let is_open = |routes: &Vec<Route>| routes.iter().all(|route| route.authorizer.is_none());
+        // Limits by claim need a token somewhere.
+        let has_token = |route: &Route| route.authorizer.as_ref()?.validation.as_ref().map(|_| ());
+        let is_open = |routes: &Vec<Route>| routes.iter().all(|route| has_token(route).is_none());
         let throttle = self.throttle(&raw.throttle, routes.as_ref().is_some_and(is_open));
         let routes = routes?;
         self.judge_throttle_memory(name.span, &throttle, &routes);
@@ -215,15 +219,23 @@ impl Judge<'_> {
                     .help("name an authorizer of the API"),
             );
         }
+        if let (Some(Door::Closed(closed)), Some(place)) = (&door, raw.scopes.key())
+            && closed.is_request()
+        {
+            let message = "`scopes` are of tokens, and this authorizer judges by itself";
+            let finding = Diagnostic::error("contradiction", place, message);
+            self.report(finding.help("leave them out, or use `jwt`"));
+        }
+        let proof = Proof::of(door.as_ref());
         let around = Surroundings {
             flavour: house.flavour,
             is_strict: house.is_strict,
-            // Where that is not known it is told already.
-            has_authorizer: !matches!(door, Some(Door::Open)),
+            proof,
             pattern: &pattern,
             stage_variables: &house.stage_variables,
         };
-        let throttle = self.throttle(&raw.throttle, matches!(door, Some(Door::Open)));
+        let throttle =
+            self.throttle(&raw.throttle, matches!(proof, Proof::Nothing | Proof::Context));
         let required = self.required_parameters(raw, &pattern, house.flavour, &house.validators);
         let body_models = self.body_models(raw, house.flavour, &house.validators);
         let integration = self.integration(key, around, raw, scene);

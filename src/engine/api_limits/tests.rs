@@ -62,6 +62,7 @@ impl Asker {
             is_counted,
             renewed: None,
             body: Body::Unread,
+            consulted: None,
         };
         let moment = Moment {
             wall: UnixMillis(1_795_395_735_000),

@@ -58,6 +58,7 @@ fn ask(snapshot: &Snapshot, method: &str, target: &str) -> Decision {
         is_counted: true,
         renewed: None,
         body: Body::Unread,
+        consulted: None,
     };
     let moment = Moment {
         wall: UnixMillis(1_795_395_735_000),

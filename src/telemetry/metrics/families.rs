@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::callouts::{self, AuthorizerMetrics};
 use super::cells::{Counter, DURATION_BUCKETS, Histogram};
 use super::logouts::{self, LogoutMetrics};
 use super::stickiness::{self, StickinessMetrics};
@@ -243,6 +244,7 @@ pub(super) struct Families {
     /// By target group.
     stickiness: Held<Box<str>, StickinessMetrics>,
     /// By API and route.
+    callouts: Held<(Box<str>, Box<str>), AuthorizerMetrics>,
     throttling: Held<(Box<str>, Box<str>), ThrottleMetrics>,
 }
 
@@ -307,6 +309,11 @@ impl Families {
             .get_or_make(target_group.into(), || StickinessMetrics::new(target_group, reasons))
     }
 
+    pub(super) fn authorizer(&self, api: &str, authorizer: &str) -> Arc<AuthorizerMetrics> {
+        let key = (api.into(), authorizer.into());
+        self.callouts.get_or_make(key, || AuthorizerMetrics::new(api, authorizer))
+    }
+
     pub(super) fn throttle(&self, api: &str, route: &str) -> Arc<ThrottleMetrics> {
         let key = (api.into(), route.into());
         self.throttling.get_or_make(key, || ThrottleMetrics::new(api, route))
@@ -318,6 +325,7 @@ impl Families {
         self.write_pools(text);
         logouts::write(text, &self.logouts.living());
         stickiness::write(text, &self.stickiness.living());
+        callouts::write(text, &self.callouts.living());
         throttling::write(text, &self.throttling.living());
     }
 
@@ -469,7 +477,7 @@ pub(super) fn write_used(
 
 /// Nothing while nothing was observed. The count is the sum of the buckets, so that a scrape in
 /// the middle of an observation is still true to itself.
-fn write_histogram(text: &mut Text, name: &str, labels: &str, histogram: &Histogram) {
+pub(super) fn write_histogram(text: &mut Text, name: &str, labels: &str, histogram: &Histogram) {
     let counts = histogram.counts();
     if counts.iter().all(|count| *count == 0) {
         return;

@@ -1,14 +1,15 @@
 //! The authorizers of an API, and which of them a route names.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::super::pattern::Refusal;
 use super::super::{Judge, Scene, header};
-use crate::config::diagnostics::{Diagnostic, Span};
+use crate::config::diagnostics::Diagnostic;
 use crate::config::field::{Field, Spanned};
 use crate::config::model::{
     AuthorizerKind, Demand, Flavour, IdentitySource, JwtValidation, PoolIndex, Profile,
-    RouteAuthorizer, TokenUse,
+    RequestAuthorizer, RouteAuthorizer, TokenUse,
 };
 use crate::config::raw;
 use crate::config::regex::Regex;
@@ -29,10 +30,27 @@ pub(super) struct Authorizers {
 
 /// One authorizer.
 #[derive(Clone)]
-struct Authorizer {
-    pools: Vec<PoolIndex>,
-    source: IdentitySource,
-    kind: AuthorizerKind,
+enum Authorizer {
+    Token { pools: Vec<PoolIndex>, source: IdentitySource, kind: AuthorizerKind },
+    Request(Arc<RequestAuthorizer>),
+}
+
+/// What of an API its authorizers are judged by.
+#[derive(Clone, Copy)]
+pub(super) struct Premises<'a> {
+    pub(super) name: &'a str,
+    pub(super) flavour: Option<Flavour>,
+    pub(super) stage_variables: &'a [(String, String)],
+}
+
+/// What mappings of a route may say of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    Nothing,
+    Claims,
+    Context,
+    /// The authorizer is wrong, and that is told already.
+    Unknown,
 }
 
 /// Who may come to a route, as far as the file says.
@@ -51,9 +69,10 @@ impl Judge<'_> {
     pub(super) fn authorizers(
         &mut self,
         api: &raw::Api,
-        flavour: Option<Flavour>,
+        premises: Premises<'_>,
         scene: &mut Scene<'_>,
     ) -> Authorizers {
+        let arn = self.api_arn(api, premises.name);
         let mut by_name = HashMap::new();
         let entries = api.authorizers.value().map(|table| &table.entries);
         for (name, authorizer) in entries.into_iter().flatten() {
@@ -62,8 +81,9 @@ impl Judge<'_> {
                 let message = "`none` says that a route has no authorizer";
                 self.report(Diagnostic::error("invalid-name", name.span, message));
             }
-            let authorizer =
-                authorizer.as_ref().and_then(|raw| self.authorizer(name.span, raw, flavour, scene));
+            let authorizer = authorizer
+                .as_ref()
+                .and_then(|raw| self.authorizer(name, raw, (premises, &arn), scene));
             by_name.insert(name.value.clone(), authorizer);
         }
         let is_strict = !matches!(api.compatibility.value(), Some(raw::Compatibility::Aws));
@@ -77,39 +97,46 @@ impl Judge<'_> {
 
     fn authorizer(
         &mut self,
-        place: Span,
+        name: &Spanned<String>,
         raw: &raw::Authorizer,
-        flavour: Option<Flavour>,
+        (premises, arn): (Premises<'_>, &str),
         scene: &mut Scene<'_>,
     ) -> Option<Authorizer> {
-        match (raw.jwt.given(), raw.cognito.given()) {
-            (Some(jwt), None) => self.jwt_authorizer(jwt, flavour, scene),
-            (None, Some(cognito)) => {
-                if flavour == Some(Flavour::Http) {
-                    let message = "an HTTP API has no `cognito` authorizer";
-                    let finding = Diagnostic::error("contradiction", cognito.key, message);
-                    self.report(finding.help("use `jwt`, or `type: rest`"));
-                }
-                self.cognito_authorizer(cognito, scene)
-            }
-            (Some(_), Some(second)) => {
-                let message = "an authorizer is of one kind";
-                self.report(
-                    Diagnostic::error("contradiction", second.key, message)
-                        .help("give the other one a name of its own"),
-                );
-                None
-            }
-            (None, None) => {
-                if raw.jwt.is_absent() && raw.cognito.is_absent() {
-                    let message = "this authorizer does not say how it judges";
-                    self.report(
-                        Diagnostic::error("missing-key", place, message)
-                            .help("add `jwt`, or in a REST API `cognito`"),
-                    );
-                }
-                None
-            }
+        let flavour = premises.flavour;
+        let keys = [raw.jwt.key(), raw.cognito.key(), raw.request.key(), raw.token.key()];
+        let mut keys = keys.into_iter().flatten();
+        let Some(first) = keys.next() else {
+            let message = "this authorizer does not say how it judges";
+            let help = "add `jwt` or `request`, or in a REST API `cognito` or `token`";
+            self.report(Diagnostic::error("missing-key", name.span, message).help(help));
+            return None;
+        };
+        if let Some(second) = keys.next() {
+            let message = "an authorizer is of one kind";
+            let finding = Diagnostic::error("contradiction", second, message);
+            self.report(finding.help("give the other one a name of its own"));
+            return None;
+        }
+        let is_rest_only = raw.cognito.key().is_some() || raw.token.key().is_some();
+        if is_rest_only && flavour == Some(Flavour::Http) {
+            let (kind, other) = match raw.token.key() {
+                Some(_) => ("token", "request"),
+                None => ("cognito", "jwt"),
+            };
+            let message = format!("an HTTP API has no `{kind}` authorizer");
+            let finding = Diagnostic::error("contradiction", first, message);
+            self.report(finding.help(format!("use `{other}`, or `type: rest`")));
+        }
+        let place = super::request_authorizer::Place { name: &name.value, arn, premises };
+        if let Some(jwt) = raw.jwt.given() {
+            self.jwt_authorizer(jwt, flavour, scene)
+        } else if let Some(cognito) = raw.cognito.given() {
+            self.cognito_authorizer(cognito, scene)
+        } else if let Some(request) = raw.request.given() {
+            self.request_authorizer(request, place).map(Arc::new).map(Authorizer::Request)
+        } else {
+            let token = raw.token.given()?;
+            self.token_authorizer(token, place).map(Arc::new).map(Authorizer::Request)
         }
     }
 
@@ -123,7 +150,7 @@ impl Judge<'_> {
         let pool = pool.and_then(|name| scene.pools.pool(self, name));
         let may_be_query = flavour != Some(Flavour::Rest);
         let source = self.token_source(&jwt.value.identity_source, may_be_query);
-        Some(Authorizer { pools: vec![pool?], source: source?, kind: AuthorizerKind::Jwt })
+        Some(Authorizer::Token { pools: vec![pool?], source: source?, kind: AuthorizerKind::Jwt })
     }
 
     fn cognito_authorizer(
@@ -141,7 +168,7 @@ impl Judge<'_> {
             None => None,
             Some(text) => Some(self.accept("invalid-regex", text.span, regex(&text.value))?),
         };
-        Some(Authorizer {
+        Some(Authorizer::Token {
             pools: pools.filter(|pools| !pools.is_empty())?,
             source: source?,
             kind: AuthorizerKind::Cognito { validation_expression },
@@ -229,25 +256,46 @@ impl Authorizers {
 
     /// What a route with these scopes asks for.
     pub(super) fn judge(&self, closed: Closed, scopes: Option<Vec<String>>) -> RouteAuthorizer {
-        let Authorizer { pools, source, kind } = closed.authorizer;
+        let name = closed.name.as_str().into();
+        let (pools, source, kind) = match closed.authorizer {
+            Authorizer::Token { pools, source, kind } => (pools, source, kind),
+            Authorizer::Request(request) => {
+                let kind = AuthorizerKind::Request(request);
+                return RouteAuthorizer { name, kind, validation: None };
+            }
+        };
         let token_use = match (&kind, &scopes) {
             (AuthorizerKind::Cognito { .. }, None) => TokenUse::Id,
-            (AuthorizerKind::Cognito { .. }, Some(_)) => TokenUse::Access,
-            (AuthorizerKind::Jwt, _) if self.is_strict => TokenUse::Access,
-            (AuthorizerKind::Jwt, _) => TokenUse::Any,
+            (AuthorizerKind::Jwt, _) if !self.is_strict => TokenUse::Any,
+            _ => TokenUse::Access,
         };
-        RouteAuthorizer {
-            name: closed.name.as_str().into(),
-            kind,
-            validation: JwtValidation {
-                pools,
-                token_use,
-                scopes: scopes.map(Demand::AnyOf),
-                groups: None,
-                additional_claims: Vec::new(),
-                identity_source: source,
-                forward_authorization: true,
-            },
+        let validation = JwtValidation {
+            pools,
+            token_use,
+            scopes: scopes.map(Demand::AnyOf),
+            groups: None,
+            additional_claims: Vec::new(),
+            identity_source: source,
+            forward_authorization: true,
+        };
+        RouteAuthorizer { name, kind, validation: Some(validation) }
+    }
+}
+
+impl Closed {
+    /// Whether a service is asked, which knows nothing of scopes.
+    pub(super) const fn is_request(&self) -> bool {
+        matches!(self.authorizer, Authorizer::Request(_))
+    }
+}
+
+impl Proof {
+    pub(super) const fn of(door: Option<&Door>) -> Self {
+        match door {
+            None => Self::Unknown,
+            Some(Door::Open) => Self::Nothing,
+            Some(Door::Closed(closed)) if closed.is_request() => Self::Context,
+            Some(Door::Closed(_)) => Self::Claims,
         }
     }
 }
@@ -270,7 +318,7 @@ fn token_source(text: &str, may_be_query: bool) -> Result<IdentitySource, Refusa
     header::identity_source(&text).map(IdentitySource::BearerOrBare)
 }
 
-fn regex(text: &str) -> Result<Regex, Refusal> {
+pub(super) fn regex(text: &str) -> Result<Regex, Refusal> {
     let refuse = |why: &str| {
         let message = format!("this regular expression cannot be used: {why}");
         Refusal { message, help: None }

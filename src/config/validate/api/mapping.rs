@@ -2,6 +2,7 @@
 
 use super::super::pattern::Refusal;
 use super::super::{Judge, header};
+use super::authorizer::Proof;
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::expression::{Expression, Piece, Variable};
 use crate::config::field::{Field, Table};
@@ -40,7 +41,7 @@ const RESERVED_PREFIXES: [&str; 5] =
 pub(super) struct Surroundings<'a> {
     pub(super) flavour: Flavour,
     pub(super) is_strict: bool,
-    pub(super) has_authorizer: bool,
+    pub(super) proof: Proof,
     pub(super) pattern: &'a RoutePattern,
     pub(super) stage_variables: &'a [(String, String)],
 }
@@ -251,10 +252,24 @@ fn expression(
                     "only variables of the route key can stand here",
                 );
             }
-            Piece::Context(Variable::Claim(name)) if !around.has_authorizer => {
+            Piece::Context(Variable::Claim(name)) if around.proof == Proof::Nothing => {
                 return refuse(
                     format!("without an authorizer there is no claim `{name}`"),
                     "name an authorizer of the API",
+                );
+            }
+            Piece::Context(Variable::Claim(_)) if around.proof == Proof::Context => {
+                return refuse(
+                    "a request authorizer answers with a context, not with claims".to_owned(),
+                    "write `$context.authorizer.KEY`",
+                );
+            }
+            Piece::Context(Variable::Authorizer(key))
+                if matches!(around.proof, Proof::Nothing | Proof::Claims) =>
+            {
+                return refuse(
+                    format!("`{key}` is what a `request` authorizer says, and the route has none"),
+                    "of a token there are claims: `$context.authorizer.claims.NAME`",
                 );
             }
             _ => {}
