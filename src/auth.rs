@@ -14,7 +14,6 @@ pub mod claims;
 pub mod deny;
 mod extract;
 pub mod headers;
-pub mod iam_policy;
 pub mod id_token;
 mod json;
 pub mod jwks;

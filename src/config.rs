@@ -14,6 +14,7 @@ pub mod diagnostics;
 mod error_page;
 pub mod expression;
 mod field;
+pub mod iam_policy;
 mod literal;
 pub mod model;
 mod mutual_authentication;
