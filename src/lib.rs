@@ -10,6 +10,7 @@ pub mod api;
 pub mod app;
 pub mod assertion;
 pub mod auth;
+pub mod aws;
 pub mod check;
 pub mod cli;
 pub mod clock;

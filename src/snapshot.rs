@@ -13,6 +13,7 @@ use crate::api::{self, Api};
 use crate::assertion::Asserter;
 use crate::assertion::oidc_data::OidcSigner;
 use crate::auth::{self, Authorizers, CompiledValidation};
+use crate::aws::Credentials;
 use crate::config::model::{
     self, ApiIndex, ClientHeader, Config, Forward, GroupIndex, Name, Redirect,
 };
@@ -40,6 +41,8 @@ pub struct Snapshot {
     pub authorizers: Arc<Authorizers>,
     /// Target groups with their targets' states.
     pub groups: Arc<TargetGroups>,
+    /// Whose signatures are accepted.
+    pub credentials: Credentials,
     /// APIs, in file order.
     pub apis: Vec<Api>,
     /// Headers that are ours.
@@ -198,6 +201,7 @@ impl Snapshot {
             generation: previous.map_or(1, |old| old.generation + 1),
             owned: if judges_methods { owned.with_method_overrides() } else { owned },
             listeners,
+            credentials: Credentials::compile(&config.aws_credentials),
             apis,
             authorizers,
             groups,

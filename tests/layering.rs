@@ -14,6 +14,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("limit", 2, &[]),
     ("routing", 2, &[]),
     ("auth", 2, &[]),
+    ("aws", 2, &[]),
     ("session", 2, &[]),
     ("upstream", 2, &[]),
     ("tls", 2, &[]),

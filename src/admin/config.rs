@@ -16,9 +16,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::config::model::{
-    AccessLog, Admin, AppClients, Config, DenyFile, DevelopmentClient, DevelopmentGrant,
-    DevelopmentGroup, DevelopmentUser, DevelopmentUserPool, IdentityAssertion, Issuer, KeySource,
-    LogDestination, Name, Profile, Secret, Shutdown, UserPool,
+    AccessLog, Admin, AppClients, AwsCredential, Config, DenyFile, DevelopmentClient,
+    DevelopmentGrant, DevelopmentGroup, DevelopmentUser, DevelopmentUserPool, IdentityAssertion,
+    Issuer, KeySource, LogDestination, Name, Profile, Secret, Shutdown, UserPool,
 };
 
 use claims::{algorithm, claim_headers};
@@ -44,6 +44,7 @@ pub fn redacted(config: &Config) -> Value {
         owned_headers,
         user_pools,
         target_groups,
+        aws_credentials,
         apis,
         listeners,
         development_user_pool,
@@ -68,6 +69,8 @@ pub fn redacted(config: &Config) -> Value {
         "user_pools": named(user_pools.iter().map(|pool| (&pool.name, user_pool(pool)))),
         "target_groups":
             named(target_groups.iter().map(|group| (&group.name, targets::target_group(group)))),
+        "aws_credentials":
+            named(aws_credentials.iter().map(|one| (&one.name, aws_credential(one)))),
         "apis": named(apis.iter().map(|api| (&api.name, apis::api(api, &names)))),
         "listeners": named(
             listeners.iter().map(|listener| {
@@ -75,6 +78,26 @@ pub fn redacted(config: &Config) -> Value {
             })
         ),
         "development_user_pool": development_user_pool.as_ref().map(development),
+    })
+}
+
+fn aws_credential(credential: &AwsCredential) -> Value {
+    let AwsCredential {
+        name: _,
+        access_key_id,
+        secret_access_key,
+        session_token,
+        arn,
+        user_id,
+        policies,
+    } = credential;
+    json!({
+        "access_key_id": access_key_id,
+        "secret_access_key": secret(Some(secret_access_key)),
+        "session_token": session_token.as_ref().map(|token| secret(Some(token))),
+        "arn": arn,
+        "user_id": user_id,
+        "policies": policies.len(),
     })
 }
 

@@ -33,6 +33,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         owned_headers: Vec::new(),
         user_pools: Vec::new(),
         target_groups: Vec::new(),
+        aws_credentials: Vec::new(),
         apis: Vec::new(),
         listeners: vec![Listener {
             name: Arc::from("public"),

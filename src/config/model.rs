@@ -4,6 +4,7 @@
 //! range. Whoever holds a [`Config`] need not check it again. Nothing here opens a file or socket.
 
 mod api;
+mod aws;
 mod cors;
 mod throttle;
 
@@ -20,6 +21,7 @@ pub use self::api::{
     Mapped, Mapping, Mock, OpenApiFile, Operation, RequestAuthorizer, RequestParameter,
     ResponseCase, ResponseMapping, ResponseType, Route, RouteAuthorizer, RoutePattern, Segment,
 };
+pub use self::aws::AwsCredential;
 pub use self::cors::{AllowedOrigin, Cors};
 pub use self::throttle::{Throttle, ThrottleKey};
 pub use super::body_model::BodyModel;
@@ -83,6 +85,8 @@ pub struct Config {
     pub user_pools: Vec<UserPool>,
     /// Target groups, in file order; [`GroupIndex`] points here.
     pub target_groups: Vec<TargetGroup>,
+    /// Whose signatures routes with `aws_iam` accept, in file order.
+    pub aws_credentials: Vec<AwsCredential>,
     /// APIs, in file order; [`ApiIndex`] points here.
     pub apis: Vec<Api>,
     /// Listeners, in file order.

@@ -4,6 +4,7 @@
 //! types, so they speak to whoever writes the file. Defaults and checks are in `validate`.
 
 mod api;
+mod aws;
 mod cors;
 mod development;
 mod error_page;
@@ -27,6 +28,7 @@ pub(super) use super::route_tests::raw::Test as RouteTest;
 use super::units::{DurationText, SizeText};
 
 pub(super) use api::*;
+pub(super) use aws::*;
 pub(super) use cors::*;
 pub(super) use development::*;
 pub(super) use error_page::*;
@@ -98,6 +100,8 @@ pub(super) struct File {
     /// What our own answers show in place of ALB's pages, by status (`404`) or class (`4xx`, `5xx`).
     /// A listener may have its own. gRPC callers never get one.
     pub(super) error_pages: Field<Table<ErrorPage>>,
+    /// Whose signatures routes of APIs with `authorizer: aws_iam` accept.
+    pub(super) aws_credentials: Field<Table<AwsCredential>>,
     /// APIs as on API Gateway, by the name that rules use.
     pub(super) apis: Field<Table<Api>>,
     /// Addresses and ports we accept on, each with its rules.

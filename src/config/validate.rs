@@ -8,6 +8,7 @@ mod access_log;
 mod action;
 mod address;
 mod api;
+mod aws;
 mod balancing;
 mod browser_url;
 mod chain;
@@ -115,6 +116,7 @@ pub(super) fn validate(
         protected_apis: Vec::new(),
     };
     judge.openapi_files(&mut raw.apis, &user_pools);
+    let aws_credentials = judge.aws_credentials(&raw.aws_credentials);
     let apis = judge.apis(&raw.apis, &mut scene);
     scene.protected_apis = apis.iter().map(|api| api.as_ref().is_some_and(is_protected)).collect();
     let (listeners, owned) = judge.listeners(raw.listeners, &mut scene);
@@ -160,6 +162,7 @@ pub(super) fn validate(
         owned_headers,
         user_pools: user_pools.into_iter().collect::<Option<_>>()?,
         target_groups: target_groups.into_iter().collect::<Option<_>>()?,
+        aws_credentials,
         apis: apis.into_iter().collect::<Option<_>>()?,
         listeners: listeners.into_iter().map(|listener| listener.model).collect::<Option<_>>()?,
         development_user_pool: match development {

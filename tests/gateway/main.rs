@@ -7,6 +7,7 @@ mod access_log;
 mod admin;
 mod alb_log;
 mod authorization;
+mod aws_iam;
 mod balancing;
 mod bodies;
 mod claim_headers;

@@ -7,6 +7,7 @@ pub mod mortal;
 pub mod names;
 pub mod process;
 pub mod provider;
+pub mod sigv4;
 pub mod target;
 pub mod tls;
 pub mod trial;

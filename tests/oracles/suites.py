@@ -5,7 +5,7 @@ import sys
 import time
 
 ALL = ["differential", "issuers", "files", "metrics", "clients", "mutual_tls", "smuggling", "imports",
-       "sign_in", "deployment"]
+       "sign_in", "signatures", "deployment"]
 
 
 def main(names):

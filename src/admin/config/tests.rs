@@ -303,6 +303,7 @@ fn full() -> Config {
         owned_headers: vec!["x-auth-subject".into()],
         user_pools: vec![pool()],
         target_groups: vec![group()],
+        aws_credentials: Vec::new(),
         apis: Vec::new(),
         listeners: vec![listener()],
         development_user_pool: Some(development_pool()),

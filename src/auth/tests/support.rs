@@ -226,6 +226,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
         owned_headers: vec![],
         user_pools,
         target_groups: vec![],
+        aws_credentials: Vec::new(),
         apis: Vec::new(),
         listeners: vec![],
         development_user_pool: None,

@@ -165,7 +165,7 @@ impl Judge<'_> {
     }
 
     /// A text that stands for itself, as part of a URL or a form.
-    fn plain<'t>(&mut self, what: &str, text: &'t Spanned<String>) -> Option<&'t str> {
+    pub(super) fn plain<'t>(&mut self, what: &str, text: &'t Spanned<String>) -> Option<&'t str> {
         let is_plain = !text.value.is_empty()
             && text.value.len() <= LONGEST_TEXT
             && text.value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
