@@ -62,6 +62,7 @@ fn ask(criterion: &mut Criterion) {
                         is_unverified: false,
                         is_counted: true,
                         renewed: None,
+                        consulted: None,
                         body: Body::Unread,
                     };
                     let moment = Moment {

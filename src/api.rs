@@ -29,7 +29,7 @@ pub use self::authorizer::{
 };
 pub use self::body::{BodyModels, JudgedBody};
 pub use self::cors::Cors;
-pub use self::dialect::Asker;
+pub use self::dialect::{Asker, Denial};
 pub use self::facts::Facts;
 pub use self::integration::{Backend, Integration, mocked};
 pub use self::limits::Limits;
@@ -38,6 +38,7 @@ pub use self::mapping::{Edits, HeaderEdit, ResponseEdits};
 pub use self::required::missing;
 use self::table::RouteTable;
 use crate::auth::{self, Authorizers, CompiledValidation};
+use crate::config::iam_policy::Policy;
 use crate::config::model::{
     self, AuthorizerKind, ClaimHeader, Demand, Flavour, GatewayResponse, GroupIndex,
     IdentitySource, Name,
@@ -56,6 +57,12 @@ pub struct Api {
     pub name: Name,
     /// How it finds routes and what it says.
     pub flavour: Flavour,
+    /// `arn:aws:execute-api:REGION:ACCOUNT:API`
+    pub arn: Name,
+    has_region: bool,
+    has_account: bool,
+    /// Who may come, whatever routes say.
+    pub policy: Option<Policy>,
     stage: Option<Name>,
     stage_variables: Vec<(String, String)>,
     /// Taken off paths: base path, and stage where it stands there.
@@ -159,6 +166,10 @@ impl Api {
         Self {
             name: api.name.clone(),
             flavour: api.flavour,
+            arn: api.arn.clone(),
+            has_region: api.has_region,
+            has_account: api.has_account,
+            policy: api.policy.clone(),
             stage: api.stage.clone(),
             stage_variables: api.stage_variables.clone(),
             prefix: prefix(api).into(),
@@ -192,6 +203,18 @@ impl Api {
             (Flavour::Rest, Some(shorter)) if !shorter.is_empty() => Some(shorter),
             _ => Some(rest),
         }
+    }
+
+    /// The region that signatures must be for, where the file names one.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.arn.split(':').nth(3).filter(|_| self.has_region)
+    }
+
+    /// The account that it belongs to, where the file names one.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        self.arn.split(':').nth(4).filter(|_| self.has_account)
     }
 
     /// Its stage's name.

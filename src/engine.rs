@@ -6,6 +6,7 @@
 mod api_consult;
 mod api_limits;
 mod api_route;
+mod api_signed;
 mod reason;
 mod sign_in;
 mod witness;
@@ -29,6 +30,7 @@ use crate::api::{self, Consultation, Consulted, HeaderEdit, ResponseEdits};
 use crate::assertion::{self, oidc_data};
 use crate::auth::key_source::KeyWait;
 use crate::auth::{self, CompiledValidation, Identity, Outcome, Patience};
+use crate::aws::Credential;
 use crate::clock::UnixMillis;
 use crate::config::model::{Forward, GroupIndex, ProtocolVersion};
 use crate::http::forwarded::{FORWARDED_FOR, check_addresses};
@@ -109,6 +111,8 @@ pub struct Decision {
     pub error_reason: &'static str,
     /// Who is calling, where that is proved.
     pub identity: Option<Identity>,
+    /// Who signed it, where a route asks for a signature.
+    pub signer: Option<Arc<Credential>>,
     /// The session that proves it, where one does.
     pub session: Option<Box<InSession>>,
     /// What a transform of the rule made of host and target, and ALB's word for how that went.
@@ -203,6 +207,7 @@ impl Decision {
             reason,
             error_reason: "",
             identity: None,
+            signer: None,
             session: None,
             transformed: None,
             errand: None,

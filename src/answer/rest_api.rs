@@ -154,7 +154,7 @@ fn response<'a>(
 
 /// Access denied has always been spelled with a capital.
 fn member(error: &RestError) -> &'static str {
-    let is_denied = error.response_type == ResponseType::AccessDenied;
+    let is_denied = error.error_type == ResponseType::AccessDenied.error_type();
     if is_denied && error.message.as_deref() != Some("Forbidden") { "Message" } else { "message" }
 }
 

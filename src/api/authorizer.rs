@@ -179,7 +179,7 @@ impl RequestAuthorizer {
     /// It cannot even be asked about.
     pub fn look(self: &Arc<Self>, facts: &Facts<'_>) -> Result<Known, Unjudged> {
         let identity = self.identity(facts)?;
-        if facts.arn(&self.settings).is_none() {
+        if facts.asked_arn(&self.settings).is_none() {
             return Err(Unjudged::ArnTooLong);
         }
         let name = self.name(&identity);
@@ -264,7 +264,7 @@ impl RequestAuthorizer {
             user_agent: text(::http::header::USER_AGENT),
             principal: None,
         };
-        let arn = facts.arn(&self.settings).ok_or(Unjudged::ArnTooLong)?;
+        let arn = facts.asked_arn(&self.settings).ok_or(Unjudged::ArnTooLong)?;
         match judged.verdict(INVOKE, &arn, &about) {
             Verdict::Allow => Ok(()),
             Verdict::Silent => Err(Unjudged::Denied),
@@ -276,7 +276,7 @@ impl RequestAuthorizer {
 impl Facts<'_> {
     /// `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/path` of the request; `None` where it is
     /// too long for a REST API.
-    fn arn(&self, settings: &model::RequestAuthorizer) -> Option<String> {
+    fn asked_arn(&self, settings: &model::RequestAuthorizer) -> Option<String> {
         let (arn, stage) = (&settings.api_arn, self.api.stage());
         let text = format!("{arn}/{stage}/{}{}", self.method, self.relative);
         let is_rest = matches!(settings.event, EventFormat::RestRequest | EventFormat::RestToken);

@@ -9,11 +9,23 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Api, Route, Unjudged};
 use crate::answer::{self, Answer, ApiChallenge, Caller, Refusal, RestAsker, RestError};
 use crate::auth::Reason;
+use crate::aws;
 use crate::config::model::{AuthorizerKind, Flavour, ResponseType};
 
 const HTTP_ID: HeaderName = HeaderName::from_static("apigw-requestid");
 const REST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const REST_EXTENDED_ID: HeaderName = HeaderName::from_static("x-amz-apigw-id");
+
+/// Somebody whom policies do not let in.
+#[derive(Debug)]
+pub struct Denial<'a> {
+    /// An ARN, or `anonymous`.
+    pub caller: &'a str,
+    /// What was wanted.
+    pub resource: String,
+    /// What stands behind the message: nothing, or who has denied.
+    pub how: &'static str,
+}
 
 /// Who is told something.
 #[derive(Debug, Clone, Copy)]
@@ -183,6 +195,66 @@ impl Api {
             }
         };
         self.say(&error, asker)
+    }
+
+    /// A request is not signed as it must be.
+    #[must_use]
+    pub fn refuse_signature(&self, why: &aws::Refused, asker: Asker<'_>) -> Answer {
+        if self.flavour == Flavour::Http {
+            return answer::api_unjudged(403, asker.caller);
+        }
+        const NO_MATCH: &str = "The request signature we calculated does not match the signature \
+                                you provided. Check your AWS Secret Access Key and signing method.";
+        const UNKNOWN: &str = "The security token included in the request is invalid.";
+        use aws::Refused::{BodyWrong, Expired, KeyUnknown, Malformed, Missing, Unsigned};
+        let error = match why {
+            Missing => RestError::of(
+                ResponseType::MissingAuthenticationToken,
+                "Missing Authentication Token",
+            ),
+            Malformed(text) => {
+                RestError::of(ResponseType::MissingAuthenticationToken, text.as_str())
+                    .spelled("IncompleteSignatureException")
+            }
+            KeyUnknown => RestError::of(ResponseType::AccessDenied, UNKNOWN)
+                .spelled("UnrecognizedClientException"),
+            Expired => RestError::of(
+                ResponseType::InvalidSignature,
+                "Signature expired: its time is not within five minutes of ours, or is over.",
+            ),
+            Unsigned(name) => RestError::of(
+                ResponseType::InvalidSignature,
+                format!("'{name}' must be a 'SignedHeader' in the AWS Authorization."),
+            ),
+            BodyWrong => RestError::of(
+                ResponseType::InvalidSignature,
+                "The provided 'x-amz-content-sha256' is not the SHA-256 of the body.",
+            ),
+            _ => RestError::of(ResponseType::InvalidSignature, NO_MATCH),
+        };
+        self.say(&error, asker)
+    }
+
+    /// Policies do not let the caller in.
+    #[must_use]
+    pub fn refuse_policy(&self, denial: &Denial<'_>, asker: Asker<'_>) -> Answer {
+        if self.flavour == Flavour::Http {
+            return answer::api_unjudged(403, asker.caller);
+        }
+        let Denial { caller, resource, how } = denial;
+        let parts: Vec<&str> = resource.splitn(6, ':').collect();
+        let resource = match parts.as_slice() {
+            [arn, partition, service, region, account, rest] => {
+                let last = account.get(account.len().saturating_sub(4)..).unwrap_or_default();
+                format!("{arn}:{partition}:{service}:{region}:********{last}:{rest}")
+            }
+            _ => String::new(),
+        };
+        let message = format!(
+            "User: {caller} is not authorized to perform: execute-api:Invoke on resource: \
+             {resource}{how}"
+        );
+        self.say(&RestError::of(ResponseType::AccessDenied, message), asker)
     }
 
     fn say(&self, error: &RestError, asker: Asker<'_>) -> Answer {

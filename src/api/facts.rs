@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Api, Judged, Route};
 use crate::auth::{VerifiedToken, encode_claim};
+use crate::aws::Credential;
 use crate::clock::UnixMillis;
 use crate::config::expression::{Expression, Piece, Variable};
 use crate::config::model::Flavour;
@@ -44,6 +45,8 @@ pub struct Facts<'a> {
     pub now: UnixMillis,
     /// Who is calling, where that is proved.
     pub token: Option<&'a VerifiedToken>,
+    /// Who signed, where a route asks for that.
+    pub signer: Option<&'a Credential>,
     /// What an authorizer of the operator's has said of the caller.
     pub said: Option<&'a Judged>,
 }
@@ -65,7 +68,9 @@ impl Facts<'_> {
         for piece in &expression.pieces {
             let value = self.piece(piece)?;
             match piece {
-                Piece::Context(Variable::Claim(_) | Variable::Authorizer(_)) => {
+                Piece::Context(
+                    Variable::UserArn | Variable::Claim(_) | Variable::Authorizer(_),
+                ) => {
                     text.push_str(&encode_claim(&value));
                 }
                 _ => {
@@ -160,9 +165,19 @@ impl Facts<'_> {
             Variable::SourceIp => self.client.to_string().into(),
             Variable::Stage => self.api.stage().into(),
             Variable::UserAgent => joined(self.headers, USER_AGENT.as_str())?.into(),
+            Variable::AccountId => self.signer?.account.as_ref().into(),
+            Variable::AccessKey => self.signer?.access_key_id.as_ref().into(),
+            Variable::Caller | Variable::User => self.signer?.user_id.as_ref().into(),
+            Variable::UserArn => self.signer?.arn.as_ref().into(),
             Variable::Claim(name) => claim(self.token?, name, self.api.flavour)?.into(),
             Variable::Authorizer(key) => self.said?.text(key)?,
         })
+    }
+
+    /// `arn:aws:execute-api:REGION:ACCOUNT:API/STAGE/METHOD/path` of the request.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        format!("{}/{}/{}{}", self.api.arn, self.api.stage(), self.method, self.relative)
     }
 
     /// Without the port.

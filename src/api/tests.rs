@@ -69,6 +69,10 @@ fn select<'a>(keys: &[&'a str], is_strict: bool, request: &str) -> Option<&'a st
 
 fn api(flavour: Flavour, is_strict: bool, keys: &[&str]) -> Api {
     Api {
+        arn: "arn:aws:execute-api:local:000000000000:shop".into(),
+        has_region: false,
+        has_account: false,
+        policy: None,
         name: "shop".into(),
         flavour,
         stage: None,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::config::iam_policy::Policy;
 use crate::config::model;
 
 /// Credentials by access key id.
@@ -23,6 +24,8 @@ pub struct Credential {
     pub account: Box<str>,
     /// AWS's id of the user or role; the access key's where the file names none.
     pub user_id: Box<str>,
+    /// What it may do.
+    pub policies: Box<[Policy]>,
 }
 
 impl std::fmt::Debug for Credential {
@@ -44,6 +47,7 @@ impl Credentials {
                 account: given.account().into(),
                 user_id: given.user_id.as_deref().unwrap_or(&access_key_id).into(),
                 access_key_id: access_key_id.clone(),
+                policies: given.policies.clone().into(),
             };
             (access_key_id, Arc::new(credential))
         });

@@ -67,6 +67,16 @@ macro_rules! variables {
 }
 
 variables! {
+    /// Of who signed: the access key id.
+    AccessKey "identity.accessKey",
+    /// Of who signed: the account.
+    AccountId "identity.accountId",
+    /// Of who signed: the id of the user or role.
+    Caller "identity.caller",
+    /// The same.
+    User "identity.user",
+    /// Of who signed: the ARN.
+    UserArn "identity.userArn",
     /// The API's name in the file.
     ApiId "apiId",
     /// The host that the client asked.
@@ -175,7 +185,18 @@ impl Expression {
     #[must_use]
     pub fn has_identity(&self) -> bool {
         self.pieces.iter().any(|piece| {
-            matches!(piece, Piece::Context(Variable::Claim(_) | Variable::Authorizer(_)))
+            matches!(
+                piece,
+                Piece::Context(
+                    Variable::Claim(_)
+                        | Variable::Authorizer(_)
+                        | Variable::AccessKey
+                        | Variable::AccountId
+                        | Variable::Caller
+                        | Variable::User
+                        | Variable::UserArn
+                )
+            )
         })
     }
 

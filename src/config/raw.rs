@@ -320,9 +320,7 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
             return Some("it belongs to the pool, under `user_pools`; name that pool here");
         }
         ("File", "identity_pools" | "rate_limits") => FILE,
-        ("Api", "stages" | "extends" | "mutual_tls")
-        | ("Authorizer", "aws_iam")
-        | ("Integration", "connection_type") => API,
+        ("Api", "stages" | "extends" | "mutual_tls") | ("Integration", "connection_type") => API,
         ("JwtAuthorizer", "issuer" | "audience" | "audiences") => {
             return Some(
                 "describe the issuer under `user_pools` and name it here: `user_pool: NAME`",

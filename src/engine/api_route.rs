@@ -3,16 +3,18 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Body, Decision, Moment, Plan, Reason, Request, Sent, Step, View};
+use super::{Body, Decision, Moment, Plan, Reason, Request, Sent, Step, View, api_signed};
 use crate::answer::{Answer, Refusal};
 use crate::api::{
     Api, Asker, Backend, Edits, Facts, Judged, JudgedBody, MAX_BODY, MAX_HEAD, Place, Route, cors,
     missing, mocked,
 };
 use crate::auth::{self, Identity, Outcome};
-use crate::config::model::ApiIndex;
+use crate::aws::Credential;
+use crate::config::model::{ApiIndex, AuthorizerKind};
 use crate::http::{Authority, Malformed, Received, Target};
 use crate::stickiness::Client;
 
@@ -40,6 +42,8 @@ struct Admitted {
     identity: Option<Identity>,
     /// What a service has said of the caller.
     said: Option<Arc<Judged>>,
+    /// Who signed.
+    signer: Option<Arc<Credential>>,
 }
 
 impl Refused {
@@ -101,7 +105,7 @@ impl View<'_> {
             return self.decided(place, None, refused);
         }
         let facts = at.facts(request, (target, authority), moment);
-        let admitted = match self.admit(&at, request, &facts, moment) {
+        let admitted = match self.admit(&at, request, (target, &facts), moment) {
             Ok(admitted) => admitted,
             Err(refused) => {
                 let Refused { reason, error_reason, identity, step } = *refused;
@@ -109,19 +113,25 @@ impl View<'_> {
                 return Decision { error_reason, ..decision };
             }
         };
-        let Admitted { identity, said } = admitted;
+        let Admitted { identity, said, signer } = admitted;
         // Before limits are asked by caller, or they would count it twice.
         if matches!(request.body, Body::Unread) && is_body_judged(&at, request) {
-            let is_known = identity.is_some() || said.is_some();
+            let is_known = identity.is_some() || said.is_some() || signer.is_some();
             let reason = if is_known { Reason::Authorized } else { Reason::Public };
             return self.decided(place, identity, (reason, Step::ReadBody));
         }
         if let Some(refused) = self.throttle_after(&at, request, moment, identity.as_ref()) {
             return self.decided(place, identity, refused);
         }
+        let query = match &signer {
+            Some(_) => api_signed::unsigned_query(target.query),
+            None => target.query.map(Cow::Borrowed),
+        };
         let facts = Facts {
             token: identity.as_ref().map(|identity| &*identity.token),
             said: said.as_deref(),
+            signer: signer.as_deref(),
+            query: query.as_deref(),
             ..facts
         };
         if let Some(refused) = require(&at, &facts) {
@@ -131,7 +141,7 @@ impl View<'_> {
             return self.decided(place, identity, refused);
         }
         let step = self.integrate(&at, request, target, moment, &facts);
-        self.decided(place, identity, step)
+        Decision { signer, ..self.decided(place, identity, step) }
     }
 
     fn decided(
@@ -149,12 +159,18 @@ impl View<'_> {
         &self,
         at: &AtRoute<'_>,
         request: &Request<'_>,
-        facts: &Facts<'_>,
+        (target, facts): (&Target<'_>, &Facts<'_>),
         moment: Moment,
     ) -> Result<Admitted, Box<Refused>> {
+        if let Some(AuthorizerKind::AwsIam) = at.route.kind {
+            let signer = self.signed(at, request, (target, facts), moment)?;
+            return Ok(Admitted { signer: Some(signer), ..Admitted::default() });
+        }
+        let needs_word = at.route.request_authorizer.is_none();
+        self.resource_policy(at, request, facts, needs_word && at.route.kind.is_none())?;
         if let Some(authorizer) = &at.route.request_authorizer {
             let said = Self::consult(at, authorizer, request, facts)?;
-            return Ok(Admitted { identity: None, said: Some(said) });
+            return Ok(Admitted { said: Some(said), ..Admitted::default() });
         }
         let Some(validation) = &at.route.validation else {
             // The file was checked: who has an authorizer has something to judge by.
@@ -182,7 +198,8 @@ impl View<'_> {
         match outcome {
             Outcome::Allowed(identity) => {
                 if at.route.allows_audience(identity.token.audiences()) {
-                    return Ok(Admitted { identity: Some(identity), said: None });
+                    self.resource_policy(at, request, facts, true)?;
+                    return Ok(Admitted { identity: Some(identity), ..Admitted::default() });
                 }
                 let reason = auth::Reason::AudienceWrong;
                 Err(self.refused(at, (reason, reason.error_reason()), Some(identity), None))
@@ -236,7 +253,7 @@ impl View<'_> {
             seal: &self.snapshot.seal,
             now: moment.wall,
         };
-        let is_known = facts.token.is_some() || facts.said.is_some();
+        let is_known = facts.token.is_some() || facts.said.is_some() || facts.signer.is_some();
         let plan = match self.forward(request, forward, client, moment.random, is_known) {
             (reason, Step::Forward(plan)) => (reason, plan),
             (Reason::Refused(refusal), _) => return refuse(at.api, refusal, at.asker),
@@ -248,8 +265,11 @@ impl View<'_> {
             Ok(edits) => edits,
             Err(malformed) => return refuse(at.api, Refusal::Malformed(malformed), at.asker),
         };
-        let Edits { headers, responses, target: mapped } = edits.unwrap_or_default();
-        let target = mapped.or_else(|| sent_target(at, &path, target));
+        let Edits { mut headers, responses, target: mapped } = edits.unwrap_or_default();
+        if facts.signer.is_some() {
+            headers.splice(..0, api_signed::unsigned());
+        }
+        let target = mapped.or_else(|| sent_target(at, &path, target, facts.query));
         let sent = Sent { target, headers, responses, timeout: integration.timeout };
         let integration = Some(Box::new(sent));
         (reason, Step::Forward(Plan { position, integration, ..plan }))
@@ -322,11 +342,12 @@ impl<'a> AtRoute<'a> {
             now: moment.wall,
             token: None,
             said: None,
+            signer: None,
         }
     }
 }
 
-fn refuse(api: &Api, refusal: Refusal, asker: Asker<'_>) -> (Reason, Step) {
+pub(super) fn refuse(api: &Api, refusal: Refusal, asker: Asker<'_>) -> (Reason, Step) {
     let answer = api.refuse(refusal, asker);
     (Reason::Refused(refusal), Step::Answer { answer, close: refusal.closes_connection() })
 }
@@ -345,13 +366,19 @@ fn select<'a>(api: &Api, method: &str, path: &'a str) -> Option<(usize, &'a str)
     Some((api.select(method, relative)?, relative))
 }
 
-/// What the target gets, where that is not what was received. The query goes as it came.
-fn sent_target(at: &AtRoute<'_>, path: &str, target: &Target<'_>) -> Option<Box<str>> {
-    if at.route.integration.keeps_path() && at.relative == target.path {
+/// What the target gets, where that is not what was received.
+fn sent_target(
+    at: &AtRoute<'_>,
+    path: &str,
+    target: &Target<'_>,
+    query: Option<&str>,
+) -> Option<Box<str>> {
+    let keeps_path = at.route.integration.keeps_path() && at.relative == target.path;
+    if keeps_path && query == target.query {
         return None;
     }
     let mut sent = path.to_owned();
-    if let Some(query) = target.query {
+    if let Some(query) = query {
         sent.push('?');
         sent.push_str(query);
     }

@@ -3,6 +3,7 @@
 use crate::answer::Refusal;
 use crate::api::Unjudged;
 use crate::auth;
+use crate::aws::sigv4;
 use crate::http::Malformed;
 use crate::sign_in::{Failure, Outcome};
 
@@ -33,6 +34,8 @@ pub enum Reason {
     SignIn(Outcome),
     /// The credential did not do.
     Auth(auth::Reason),
+    /// The signature did not do, or whoever signed may not; the label.
+    Signature(&'static str),
     /// A service is to be asked who may come.
     AuthorizerAsked,
     /// A service that is asked who may come lets nobody through, or not this caller.
@@ -60,6 +63,7 @@ impl Reason {
             Self::IdentityKeys => "identity_keys",
             Self::SignIn(outcome) => outcome.as_str(),
             Self::Auth(reason) => reason.as_str(),
+            Self::Signature(label) => label,
             Self::AuthorizerAsked => "authorizer_asked",
             Self::Authorizer(why) => why.as_str(),
             Self::Refused(refusal) => refusal.as_str(),
@@ -90,7 +94,9 @@ impl Reason {
         let unjudged = Unjudged::ALL.into_iter().map(Unjudged::as_str);
         let refused = Refusal::ALL_BUT_MALFORMED.iter().map(|refusal| refusal.as_str());
         let malformed = Malformed::ALL.iter().map(|malformed| malformed.as_str());
+        let signatures = sigv4::Refused::LABELS.into_iter().chain(["policy_denied"]);
         own.chain(sign_in)
+            .chain(signatures)
             .chain(failed)
             .chain(auth)
             .chain(unjudged)
@@ -119,6 +125,7 @@ impl Reason {
             | Self::Preflight
             | Self::IdentityKeys
             | Self::Auth(_)
+            | Self::Signature(_)
             | Self::AuthorizerAsked
             | Self::Authorizer(_)
             | Self::Refused(_)

@@ -69,7 +69,7 @@ impl Gateway {
 
         let access_log = self.access_log.load();
         let is_denial = match reason {
-            Reason::Auth(_) | Reason::Authorizer(_) => true,
+            Reason::Auth(_) | Reason::Authorizer(_) | Reason::Signature(_) => true,
             Reason::SignIn(outcome) => outcome.is_denial(),
             _ => false,
         };
@@ -155,6 +155,10 @@ impl Gateway {
                 client_id: identity.token.client().unwrap_or_default(),
                 subject: identity.token.digest(),
             });
+            if let Some(signer) = &decision.signer {
+                let (client_id, subject) = (&*signer.access_key_id, &*signer.arn);
+                record.identity = Some(Identity { user_pool: "", client_id, subject });
+            }
         }
         if let Some(plan) = context.plan()
             && let Some(group) = snapshot.config.target_groups.get(plan.group.0)

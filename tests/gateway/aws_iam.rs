@@ -95,7 +95,7 @@ fn who_signed_is_let_in_and_told_to_the_target_and_the_signature_is_not() {
     let lines = gateway.wait_access_log(|lines| lines.len() == 2);
     for line in lines {
         assert!(!line.to_string().contains("Signature="), "{line}");
-        assert_eq!(line["sub"], "arn:aws:iam::123456789012:user/batch", "{line}");
+        assert_eq!(line["subject"], "arn:aws:iam::123456789012:user/batch", "{line}");
     }
 }
 
@@ -157,7 +157,10 @@ fn a_rest_api_says_what_is_wrong() {
     let unknown = Signer { access_key_id: "AKIAUNKNOWNUNKNOWN00", ..BATCH };
     let unknown = told(&signed(&gateway, "rest", &unknown, "/a"));
     assert_eq!(unknown.1, "UnrecognizedClientException");
-    assert_eq!(unknown.2, r#"{"message":"The security token included in the request is invalid."}"#);
+    assert_eq!(
+        unknown.2,
+        r#"{"message":"The security token included in the request is invalid."}"#
+    );
     let wrong = told(&signed(&gateway, "rest", &Signer { secret: "another", ..BATCH }, "/a"));
     assert_eq!(wrong.1, "InvalidSignatureException");
     assert!(wrong.2.contains("does not match the signature you provided"), "{wrong:?}");
@@ -257,5 +260,8 @@ fn a_resource_policy_that_is_silent_denies_who_has_no_other_word() {
     let denying = start(&target, &policy("Deny", here));
     let answer = signed(&denying, "rest", &BATCH, "/a");
     assert_eq!(answer.status, 403);
-    assert!(answer.text().contains("with an explicit deny in a resource-based policy"), "{answer:?}");
+    assert!(
+        answer.text().contains("with an explicit deny in a resource-based policy"),
+        "{answer:?}"
+    );
 }

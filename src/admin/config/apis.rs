@@ -18,6 +18,10 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
     let Api {
         name: _,
         flavour,
+        arn,
+        has_region: _,
+        has_account: _,
+        policy,
         stage,
         has_stage_in_path,
         stage_variables,
@@ -37,6 +41,8 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
     let responses: Map<String, Value> = gateway_responses.iter().map(gateway_response).collect();
     json!({
         "type": flavour.as_str(),
+        "arn": &**arn,
+        "policy": policy.is_some(),
         "base_path": base_path,
         "stage": stage.as_deref().unwrap_or("$default"),
         "stage_in_path": has_stage_in_path,
@@ -167,6 +173,7 @@ fn authorizer(authorizer: &RouteAuthorizer, names: &Names<'_>) -> Value {
             "cognito": judged,
             "identity_validation_expression": validation_expression.as_ref().map(Regex::as_str),
         }),
+        AuthorizerKind::AwsIam => json!({ "name": &**name }),
         AuthorizerKind::Request(service) => {
             let sources: Vec<&str> =
                 service.identity_sources.iter().map(|(text, _)| &**text).collect();

@@ -19,7 +19,7 @@ pub(super) fn event(
     facts: &Facts<'_>,
     identity: &[Cow<'_, str>],
 ) -> Value {
-    let arn = facts.arn(settings).unwrap_or_default();
+    let arn = facts.asked_arn(settings).unwrap_or_default();
     match settings.event {
         EventFormat::RestToken => json!({
             "type": "TOKEN",

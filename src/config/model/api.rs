@@ -8,6 +8,7 @@ use super::{Cors, GroupIndex, JwtValidation, Name, Throttle};
 use crate::config::body_model::BodyModel;
 use crate::config::diagnostics::Span;
 use crate::config::expression::{Expression, Piece};
+use crate::config::iam_policy::Policy;
 use crate::config::regex::Regex;
 
 /// Position in [`Config::apis`](super::Config::apis).
@@ -21,6 +22,14 @@ pub struct Api {
     pub name: Name,
     /// How it finds routes and what it says.
     pub flavour: Flavour,
+    /// `arn:aws:execute-api:REGION:ACCOUNT:NAME`
+    pub arn: Name,
+    /// Whether the file names the region; signatures must be for it then.
+    pub has_region: bool,
+    /// Whether the file names the account.
+    pub has_account: bool,
+    /// Who may come to a REST API, whatever its routes say.
+    pub policy: Option<Policy>,
     /// Its stage's name; absent for `$default`.
     pub stage: Option<Name>,
     /// Whether the stage's name stands in the path, behind `base_path`. Default false.
@@ -135,6 +144,8 @@ pub enum AuthorizerKind {
     },
     /// A service of the operator's is asked: AWS's Lambda authorizers.
     Request(Arc<RequestAuthorizer>),
+    /// A signature of AWS.
+    AwsIam,
 }
 
 /// A service that is asked who may come (API Gateway, "Lambda authorizers").

@@ -40,6 +40,8 @@ pub(in crate::config) struct Api {
     /// The account in those ARNs: 12 digits. Default: `000000000000`. The API's id there is its name.
     #[schemars(example = &"123456789012")]
     pub(in crate::config) account_id: Field<String>,
+    /// REST APIs: an IAM policy document that says who may come, whatever routes say.
+    pub(in crate::config) policy: Field<Literal>,
     /// Who may come, by the name that routes use.
     pub(in crate::config) authorizers: Field<Table<Authorizer>>,
     /// The authorizer of routes that name none; `none` for no authorizer.
@@ -208,7 +210,8 @@ pub(in crate::config) struct JwtAuthorizer {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["integration"]))]
 pub(in crate::config) struct Route {
-    /// An authorizer of this API, or `none`. Default: the API's `authorizer`.
+    /// An authorizer of this API, `aws_iam` for a signature of `aws_credentials`, or `none`. Default:
+    /// the API's `authorizer`.
     pub(in crate::config) authorizer: Field<String>,
     /// Any of these scopes. With a `cognito` authorizer they ask for access tokens.
     #[schemars(length(min = 1), example = ["orders/read"])]

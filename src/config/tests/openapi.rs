@@ -78,7 +78,7 @@ fn integrations_may_be_named_once_and_private_ones_keep_the_path() {
     let authorizer = api.routes[0].authorizer.as_ref().unwrap();
     assert_eq!(authorizer.kind, AuthorizerKind::Jwt);
     assert_eq!(&*authorizer.name, "jwt");
-    assert!(authorizer.validation.scopes.is_some());
+    assert!(authorizer.validation.as_ref().unwrap().scopes.is_some());
     assert_eq!(api.routes[0].integration.response_mappings.len(), 1);
 }
 

@@ -20,6 +20,7 @@ use super::pattern::Refusal;
 use super::{Judge, Scene, seconds};
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::field::{Field, Spanned, Table};
+use crate::config::iam_policy::{Kind, Policy};
 use crate::config::model::{Api, Backend, Flavour, Integration, Mapped, Name, Route, RoutePattern};
 use crate::config::raw;
 
@@ -82,8 +83,10 @@ impl Judge<'_> {
         }
         let cors = self.cors(&raw.cors);
         let gateway_responses = self.gateway_responses(&raw.gateway_responses);
-        let premises = Premises { name: &name.value, flavour, stage_variables: &stage_variables };
-        let authorizers = self.authorizers(raw, premises, scene);
+        let premises = Premises { flavour, stage_variables: &stage_variables };
+        let arn = self.api_arn(raw, &name.value);
+        let policy = self.resource_policy(raw, flavour, &arn);
+        let authorizers = self.authorizers(raw, (premises, &arn), scene);
         let table = self.demand(&raw.routes, name.span, "routes")?;
         let house = House {
             flavour: flavour.unwrap_or(Flavour::Http),
@@ -102,6 +105,10 @@ impl Judge<'_> {
         Some(Api {
             name: name.value.as_str().into(),
             flavour: flavour?,
+            arn: arn.as_str().into(),
+            has_region: raw.region.given().is_some(),
+            has_account: raw.account_id.given().is_some(),
+            policy,
             stage: stage?,
             has_stage_in_path: raw.stage_in_path.value().copied().unwrap_or(false),
             stage_variables,
@@ -118,6 +125,23 @@ impl Judge<'_> {
                 .map(|(_, file)| file.clone()),
             span: name.span,
         })
+    }
+
+    /// `policy:`
+    fn resource_policy(
+        &mut self,
+        raw: &raw::Api,
+        flavour: Option<Flavour>,
+        arn: &str,
+    ) -> Option<Policy> {
+        let given = raw.policy.given()?;
+        if flavour == Some(Flavour::Http) {
+            let message = "an HTTP API has no resource policy";
+            let finding = Diagnostic::error("contradiction", given.key, message);
+            self.report(finding.help("`type: rest` has"));
+            return None;
+        }
+        self.policy(given.span, &given.value.0, Kind::Resource { own: arn })
     }
 
     /// `Some(None)` is `$default`.
@@ -234,8 +258,10 @@ impl Judge<'_> {
             pattern: &pattern,
             stage_variables: &house.stage_variables,
         };
-        let throttle =
-            self.throttle(&raw.throttle, matches!(proof, Proof::Nothing | Proof::Context));
+        let throttle = self.throttle(
+            &raw.throttle,
+            matches!(proof, Proof::Nothing | Proof::Context | Proof::Signature),
+        );
         let required = self.required_parameters(raw, &pattern, house.flavour, &house.validators);
         let body_models = self.body_models(raw, house.flavour, &house.validators);
         let integration = self.integration(key, around, raw, scene);

@@ -76,9 +76,8 @@ fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
 
 /// `20261123T120000Z`
 fn stamp(seconds: u64) -> String {
-    let text = httpdate::fmt_http_date(
-        std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds),
-    );
+    let text =
+        httpdate::fmt_http_date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds));
     let months = "JanFebMarAprMayJunJulAugSepOctNovDec";
     let month = months.find(&text[8..11]).expect("a month") / 3 + 1;
     format!(

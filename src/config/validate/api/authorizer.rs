@@ -18,6 +18,9 @@ use crate::config::suggest;
 /// Longest regular expression.
 const LONGEST_REGEX: usize = 1024;
 
+/// The authorizer that is there without being written down.
+const AWS_IAM: &str = "aws_iam";
+
 /// The authorizers of one API.
 pub(super) struct Authorizers {
     /// `None` when the authorizer is wrong.
@@ -33,12 +36,12 @@ pub(super) struct Authorizers {
 enum Authorizer {
     Token { pools: Vec<PoolIndex>, source: IdentitySource, kind: AuthorizerKind },
     Request(Arc<RequestAuthorizer>),
+    Signature,
 }
 
 /// What of an API its authorizers are judged by.
 #[derive(Clone, Copy)]
 pub(super) struct Premises<'a> {
-    pub(super) name: &'a str,
     pub(super) flavour: Option<Flavour>,
     pub(super) stage_variables: &'a [(String, String)],
 }
@@ -49,6 +52,7 @@ pub(super) enum Proof {
     Nothing,
     Claims,
     Context,
+    Signature,
     /// The authorizer is wrong, and that is told already.
     Unknown,
 }
@@ -69,21 +73,20 @@ impl Judge<'_> {
     pub(super) fn authorizers(
         &mut self,
         api: &raw::Api,
-        premises: Premises<'_>,
+        (premises, arn): (Premises<'_>, &str),
         scene: &mut Scene<'_>,
     ) -> Authorizers {
-        let arn = self.api_arn(api, premises.name);
         let mut by_name = HashMap::new();
         let entries = api.authorizers.value().map(|table| &table.entries);
         for (name, authorizer) in entries.into_iter().flatten() {
             self.check_name("authorizer", name);
-            if name.value == "none" {
-                let message = "`none` says that a route has no authorizer";
+            if name.value == "none" || name.value == AWS_IAM {
+                let message = "this name has a meaning of its own";
                 self.report(Diagnostic::error("invalid-name", name.span, message));
             }
             let authorizer = authorizer
                 .as_ref()
-                .and_then(|raw| self.authorizer(name, raw, (premises, &arn), scene));
+                .and_then(|raw| self.authorizer(name, raw, (premises, arn), scene));
             by_name.insert(name.value.clone(), authorizer);
         }
         let is_strict = !matches!(api.compatibility.value(), Some(raw::Compatibility::Aws));
@@ -246,6 +249,10 @@ impl Authorizers {
         if name == "none" {
             return Some(Some(Door::Open));
         }
+        if name == AWS_IAM {
+            let closed = Closed { name: name.to_owned(), authorizer: Authorizer::Signature };
+            return Some(Some(Door::Closed(Box::new(closed))));
+        }
         let found = self.by_name.get(name)?.clone();
         Some(
             found.map(|authorizer| {
@@ -261,6 +268,10 @@ impl Authorizers {
             Authorizer::Token { pools, source, kind } => (pools, source, kind),
             Authorizer::Request(request) => {
                 let kind = AuthorizerKind::Request(request);
+                return RouteAuthorizer { name, kind, validation: None };
+            }
+            Authorizer::Signature => {
+                let kind = AuthorizerKind::AwsIam;
                 return RouteAuthorizer { name, kind, validation: None };
             }
         };
@@ -285,7 +296,7 @@ impl Authorizers {
 impl Closed {
     /// Whether a service is asked, which knows nothing of scopes.
     pub(super) const fn is_request(&self) -> bool {
-        matches!(self.authorizer, Authorizer::Request(_))
+        matches!(self.authorizer, Authorizer::Request(_) | Authorizer::Signature)
     }
 }
 
@@ -294,6 +305,9 @@ impl Proof {
         match door {
             None => Self::Unknown,
             Some(Door::Open) => Self::Nothing,
+            Some(Door::Closed(closed)) if matches!(closed.authorizer, Authorizer::Signature) => {
+                Self::Signature
+            }
             Some(Door::Closed(closed)) if closed.is_request() => Self::Context,
             Some(Door::Closed(_)) => Self::Claims,
         }

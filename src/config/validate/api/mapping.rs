@@ -258,14 +258,16 @@ fn expression(
                     "name an authorizer of the API",
                 );
             }
-            Piece::Context(Variable::Claim(_)) if around.proof == Proof::Context => {
+            Piece::Context(Variable::Claim(_))
+                if matches!(around.proof, Proof::Context | Proof::Signature) =>
+            {
                 return refuse(
                     "a request authorizer answers with a context, not with claims".to_owned(),
                     "write `$context.authorizer.KEY`",
                 );
             }
             Piece::Context(Variable::Authorizer(key))
-                if matches!(around.proof, Proof::Nothing | Proof::Claims) =>
+                if matches!(around.proof, Proof::Nothing | Proof::Claims | Proof::Signature) =>
             {
                 return refuse(
                     format!("`{key}` is what a `request` authorizer says, and the route has none"),
