@@ -7,6 +7,7 @@ pub mod aws_quotas;
 mod openings;
 mod patterns;
 mod rules;
+pub mod security;
 
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::model::{Config, Rule};

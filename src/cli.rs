@@ -38,7 +38,9 @@ Exit code 0 when the file can be served, 1 when it cannot.
 Examples:
   portcullis check routes.yaml
   portcullis check --strict --portable routes.yaml     in CI: no certificates or secrets needed
-  portcullis check --json routes.yaml | jq '.[].message'";
+  portcullis check --json routes.yaml | jq '.[].message'
+  portcullis check --security routes.yaml              what could be safer; 1 from `medium` on
+  portcullis check --security --min-severity high routes.yaml";
 
 const SCHEMA_EXAMPLES: &str = "\
 Example:
@@ -193,6 +195,12 @@ struct CheckArgs {
     /// Warn where AWS would not take as much
     #[arg(long)]
     aws_quotas: bool,
+    /// Review what a right file leaves weaker than it could be; `accepted_risks` says what is meant
+    #[arg(long, conflicts_with_all = ["strict", "aws_quotas"])]
+    security: bool,
+    /// The least severity that fails a review
+    #[arg(long, value_name = "SEVERITY", requires = "security", default_value = "medium")]
+    min_severity: check::security::MinSeverity,
 }
 
 /// Does what the command line says.
@@ -237,6 +245,10 @@ fn check(args: &CheckArgs) -> u8 {
         }
         findings
     };
+    if args.security {
+        let least = args.min_severity;
+        return exit_code(check::security::run(&args.file.file, options, least, lints, out));
+    }
     exit_code(check::run(&args.file.file, options, lints, out))
 }
 

@@ -26,6 +26,7 @@ mod report;
 mod response_headers;
 mod restart;
 pub mod rewrite;
+pub mod risk;
 pub mod route_tests;
 pub mod schema;
 mod secret;
@@ -47,7 +48,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-pub use report::{Report, render, to_json};
+pub use report::{Report, render, render_risks, to_json};
 pub use restart::needs_restart;
 pub(crate) use secret::open;
 pub use secret::{Surroundings, System};
@@ -81,6 +82,10 @@ pub struct Loaded {
     pub digest: [u8; 32],
     /// Its `tests`, for `portcullis test` only.
     pub tests: Vec<route_tests::Test>,
+    /// Its `accepted_risks`, for the security review only.
+    pub accepted_risks: Vec<risk::AcceptedRisk>,
+    /// Where its sections stand.
+    pub sections: Sections,
     /// Where `development_user_pool` stands, if it is there.
     development_user_pool: Option<Span>,
 }
@@ -97,6 +102,27 @@ impl Loaded {
             )
             .help("remove it, or keep a second file for production")
         })
+    }
+}
+
+/// Where sections stand that the model does not place; nowhere when they are not in the file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sections {
+    /// `admin`
+    pub admin: Span,
+    /// `access_log`
+    pub access_log: Span,
+    /// `claim_headers`
+    pub claim_headers: Span,
+}
+
+impl Sections {
+    fn of(raw: &raw::File) -> Self {
+        Self {
+            admin: raw.admin.key().unwrap_or_default(),
+            access_log: raw.access_log.key().unwrap_or_default(),
+            claim_headers: raw.claim_headers.key().unwrap_or_default(),
+        }
     }
 }
 
@@ -161,6 +187,8 @@ pub fn parse(bytes: &[u8], name: &str, ground: Ground<'_>) -> Result<Loaded, Box
     let mut config = None;
     let mut development_user_pool = None;
     let mut tests = Vec::new();
+    let mut accepted_risks = Vec::new();
+    let mut sections = Sections::default();
     if let Some(root) = root {
         let (raw, notes) = decode::decode::<raw::File>(&root, &source);
         drop(root);
@@ -168,11 +196,15 @@ pub fn parse(bytes: &[u8], name: &str, ground: Ground<'_>) -> Result<Loaded, Box
         source.mask(notes.masked);
         if let field::Field::Given(mut raw) = raw {
             let raw_tests = std::mem::take(&mut raw.value.tests);
+            let raw_risks = std::mem::take(&mut raw.value.accepted_risks);
+            sections = Sections::of(&raw.value);
             development_user_pool = raw.value.development_user_pool.key();
             config =
                 validate::validate(raw.value, ground, &notes.misspelt, &mut source, &mut findings);
             if let Some(config) = &config {
                 tests = route_tests::inside(&raw_tests, config, &notes.misspelt, &mut findings);
+                accepted_risks =
+                    validate::accepted_risks(&raw_risks, config, &notes.misspelt, &mut findings);
             }
         }
     }
@@ -187,6 +219,8 @@ pub fn parse(bytes: &[u8], name: &str, ground: Ground<'_>) -> Result<Loaded, Box
             source,
             digest: digest(bytes),
             tests,
+            accepted_risks,
+            sections,
             development_user_pool,
         }),
         _ => Err(Box::new(Report::new(source, findings))),

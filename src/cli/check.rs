@@ -1,5 +1,7 @@
 //! `portcullis check [FILE]`: judges a file and opens no socket.
 
+pub mod security;
+
 use std::io::{self, Write};
 use std::path::Path;
 

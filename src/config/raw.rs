@@ -3,6 +3,7 @@
 //! The doc comments are what an editor shows on hover, and the JSON Schema is made from these
 //! types, so they speak to whoever writes the file. Defaults and checks are in `validate`.
 
+mod accepted_risk;
 mod api;
 mod aws;
 mod cors;
@@ -27,6 +28,7 @@ use super::field::{Field, List, Table};
 pub(super) use super::route_tests::raw::Test as RouteTest;
 use super::units::{DurationText, SizeText};
 
+pub(super) use accepted_risk::*;
 pub(super) use api::*;
 pub(super) use aws::*;
 pub(super) use cors::*;
@@ -109,6 +111,9 @@ pub(super) struct File {
     /// The embedded user pool for development, started by `portcullis demo` and
     /// `portcullis user-pool`; `portcullis run` refuses a file that has it.
     pub(super) development_user_pool: Field<DevelopmentUserPool>,
+    /// Findings of `portcullis check --security` that are known and meant, each with a reason.
+    #[schemars(length(min = 1))]
+    pub(super) accepted_risks: Field<List<AcceptedRisk>>,
     /// Requests, and what must become of them. Only `portcullis test` runs them. Many stand better
     /// in a file beside this one: routes.test.yaml.
     #[schemars(length(min = 1))]

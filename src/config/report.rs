@@ -7,6 +7,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use super::diagnostics::{Diagnostic, Severity, Span};
+use super::risk;
 use super::source::Source;
 
 /// More findings than this are counted, not shown.
@@ -48,24 +49,59 @@ impl std::error::Error for Report {}
 /// Findings with their lines and carets, an empty line after each.
 #[must_use]
 pub fn render(source: &Source, findings: &[Diagnostic], color: bool) -> String {
+    render_as(source, findings.iter().map(|finding| (level(finding), finding)), color)
+}
+
+/// Findings of the security review, each under the name of its level.
+#[must_use]
+pub fn render_risks<'a>(
+    source: &Source,
+    findings: impl ExactSizeIterator<Item = (risk::Level, &'a Diagnostic)>,
+    color: bool,
+) -> String {
+    let leveled = findings.map(|(level, finding)| {
+        let shown = match level {
+            risk::Level::High => Level::ERROR,
+            risk::Level::Medium => Level::WARNING,
+            risk::Level::Low => Level::NOTE,
+        };
+        (shown.with_name(level.as_str()), finding)
+    });
+    render_as(source, leveled, color)
+}
+
+fn level(finding: &Diagnostic) -> Level<'static> {
+    match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    }
+}
+
+fn render_as<'a>(
+    source: &Source,
+    findings: impl ExactSizeIterator<Item = (Level<'static>, &'a Diagnostic)>,
+    color: bool,
+) -> String {
+    let count = findings.len();
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut text = String::new();
-    for finding in findings.iter().take(MOST_SHOWN) {
-        text.push_str(&render_one(source, finding, &renderer));
+    for (level, finding) in findings.take(MOST_SHOWN) {
+        text.push_str(&render_one(source, level, finding, &renderer));
         text.push_str("\n\n");
     }
-    if let Some(more) = findings.len().checked_sub(MOST_SHOWN).filter(|&more| more > 0) {
+    if let Some(more) = count.checked_sub(MOST_SHOWN).filter(|&more| more > 0) {
         let _ = writeln!(text, "... and {more} more\n");
     }
     text
 }
 
-fn render_one(source: &Source, finding: &Diagnostic, renderer: &Renderer) -> String {
-    let level = match finding.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-    };
+fn render_one(
+    source: &Source,
+    level: Level<'static>,
+    finding: &Diagnostic,
+    renderer: &Renderer,
+) -> String {
     // Two files may both have such a line.
     let line_of = |span: Span| (span.line, source.line_bounds(span.start));
     let is_beside = |span: &Span| line_of(*span) == line_of(finding.span);

@@ -4,6 +4,7 @@
 //! A part that is wrong is left out of the result, but judging goes on. Whether the result may be
 //! used is decided by the findings: there is no configuration when there is an error.
 
+mod accepted_risk;
 mod access_log;
 mod action;
 mod address;
@@ -41,6 +42,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(super) use self::accepted_risk::accepted_risks;
 pub(super) use self::pattern::Refusal;
 use super::decode::Misspelt;
 use super::diagnostics::{Diagnostic, Severity, Span};

@@ -57,6 +57,7 @@ mod rest_api;
 mod route_tests;
 mod samples;
 mod security_policies;
+mod security_review;
 mod shutdown;
 mod sign_in;
 mod sign_in_page;
