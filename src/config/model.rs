@@ -5,6 +5,7 @@
 
 mod api;
 mod cors;
+mod reload;
 mod throttle;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ pub use self::api::{
     Segment,
 };
 pub use self::cors::{AllowedOrigin, Cors};
+pub use self::reload::{Reload, ReloadGuard};
 pub use self::throttle::{Throttle, ThrottleKey};
 use super::deny_list::Entry;
 use super::diagnostics::Span;
@@ -59,6 +61,8 @@ pub struct Config {
     pub session_keys: Vec<Secret>,
     /// How long `/readyz` waits for first key sets after the start.
     pub startup_wait: Duration,
+    /// What a changed file must stand.
+    pub reload: Reload,
     /// How the process ends.
     pub shutdown: Shutdown,
     /// One line a request.

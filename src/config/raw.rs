@@ -9,6 +9,7 @@ mod development;
 mod error_page;
 mod forwarding;
 mod listener;
+mod reload;
 mod response_headers;
 mod rule;
 mod sign_in;
@@ -31,6 +32,7 @@ pub(super) use development::*;
 pub(super) use error_page::*;
 pub(super) use forwarding::*;
 pub(super) use listener::*;
+pub(super) use reload::*;
 pub(super) use response_headers::*;
 pub(super) use rule::*;
 pub(super) use sign_in::*;
@@ -66,6 +68,8 @@ pub(super) struct File {
     pub(super) session_keys: Field<List<SecretText>>,
     /// How long `/readyz` waits at start for each pool's first key set. Default: `30s`.
     pub(super) startup_wait: Field<DurationText>,
+    /// What a changed file must stand before and after it is put in force.
+    pub(super) reload: Field<Reload>,
     /// How the process ends.
     pub(super) shutdown: Field<Shutdown>,
     /// One line for each request.
@@ -103,7 +107,8 @@ pub(super) struct File {
     /// The embedded user pool for development, started by `portcullis demo` and
     /// `portcullis user-pool`; `portcullis run` refuses a file that has it.
     pub(super) development_user_pool: Field<DevelopmentUserPool>,
-    /// Requests, and what must become of them. Only `portcullis test` runs them. Many stand better
+    /// Requests, and what must become of them. `portcullis test` runs them, and
+    /// every reload before the file is put in force. Many stand better
     /// in a file beside this one: routes.test.yaml.
     #[schemars(length(min = 1))]
     pub(super) tests: Field<List<RouteTest>>,

@@ -27,6 +27,7 @@ mod exhaustion;
 mod explain;
 mod forwarding;
 mod grpc;
+mod guarded_reload;
 mod handshakes;
 mod health_checks;
 mod http2;
