@@ -5,7 +5,10 @@
 
 mod background;
 mod expiry;
+mod history;
 mod named_files;
+mod probation;
+mod rehearsal;
 mod reload;
 mod session_key;
 mod start;
@@ -14,6 +17,7 @@ mod supervisor;
 mod targets;
 mod view;
 
+pub use self::history::Cause;
 pub use self::reload::{ReloadError, Reloader};
 pub use self::start::{Gateway, StartError, Task, run};
 

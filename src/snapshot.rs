@@ -26,7 +26,7 @@ use crate::sign_in::logout::LogoutRealm;
 use crate::sign_in::sign_out::SignOutAction;
 use crate::sign_in::{SessionCache, SignIn};
 use crate::stickiness::Stickiness;
-use crate::telemetry::metrics::{ListenerMetrics, Metrics, RuleMetrics};
+use crate::telemetry::metrics::{ListenerMetrics, Metrics, Outcomes, RuleMetrics};
 use crate::upstream::TargetGroups;
 
 /// What requests see of the file, and of the world as the file describes it.
@@ -212,6 +212,19 @@ impl Snapshot {
             sessions,
             config,
         }
+    }
+}
+
+impl Snapshot {
+    /// How requests to its rules have ended so far.
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes {
+        let rules = self.listeners.iter().flat_map(|listener| &listener.rules);
+        rules.map(|rule| rule.metrics.outcomes()).fold(Outcomes::default(), |sum, rule| Outcomes {
+            requests: sum.requests + rule.requests,
+            errors: sum.errors + rule.errors,
+            denials: sum.denials + rule.denials,
+        })
     }
 }
 

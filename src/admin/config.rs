@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::config::model::{
     AccessLog, Admin, AppClients, AwsCredential, Config, DenyFile, DevelopmentClient,
     DevelopmentGrant, DevelopmentGroup, DevelopmentUser, DevelopmentUserPool, IdentityAssertion,
-    Issuer, KeySource, LogDestination, Name, Profile, Secret, Shutdown, UserPool,
+    Issuer, KeySource, LogDestination, Name, Profile, Reload, Secret, Shutdown, UserPool,
 };
 
 use claims::{algorithm, claim_headers};
@@ -33,6 +33,7 @@ pub fn redacted(config: &Config) -> Value {
         state_directory,
         session_keys,
         startup_wait,
+        reload,
         shutdown,
         access_log,
         connection_log,
@@ -57,6 +58,7 @@ pub fn redacted(config: &Config) -> Value {
         "state_directory": state_directory.as_deref().map(path),
         "session_keys": session_keys.iter().map(|key| secret(Some(key))).collect::<Vec<_>>(),
         "startup_wait": seconds(*startup_wait),
+        "reload": reload_settings(reload),
         "shutdown": self::shutdown(shutdown),
         "access_log": self::access_log(access_log),
         "connection_log": { "destination": log_destination(connection_log) },
@@ -144,6 +146,19 @@ fn secret(secret: Option<&Secret>) -> Value {
 fn admin(admin: &Admin) -> Value {
     let Admin { address, token } = admin;
     json!({ "address": address.to_string(), "token": secret(token.as_ref()) })
+}
+
+fn reload_settings(reload: &Reload) -> Value {
+    json!({
+        "run_tests": reload.run_tests,
+        "history": reload.history,
+        "guard": reload.guard.as_ref().map(|guard| json!({
+            "window": seconds(guard.window),
+            "max_error_increase": guard.max_error_increase,
+            "max_denial_increase": guard.max_denial_increase,
+            "min_requests": guard.min_requests,
+        })),
+    })
 }
 
 fn shutdown(shutdown: &Shutdown) -> Value {

@@ -12,12 +12,13 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::task::JoinError;
 
 use super::connection::Peer;
 use super::guard::Guard;
 use super::problem::Problem;
 use super::scrape::Scrapes;
-use super::view::{DenyError, RefreshError, View};
+use super::view::{DenyError, RefreshError, ReloadReport, View};
 use crate::config::deny_list::Entry;
 use crate::telemetry::metrics;
 
@@ -46,10 +47,12 @@ pub(super) fn router(view: Arc<dyn View>, guard: Guard) -> Router {
         .route("/config", get(config).route_layer(disclosure.clone()))
         .route("/targets", get(targets).route_layer(disclosure.clone()))
         .route("/denials", get(denials).route_layer(disclosure.clone()))
+        .route("/history", get(history).route_layer(disclosure.clone()))
         .route(
             "/deny",
             get(deny_list).route_layer(disclosure).merge(post(deny).route_layer(change_with_body)),
         )
+        .route("/rollback", post(roll_back).route_layer(change.clone()))
         .route("/reload", post(reload).route_layer(change.clone()))
         .route("/keys/refresh", post(refresh_keys).route_layer(change))
         .method_not_allowed_fallback(wrong_method)
@@ -213,7 +216,26 @@ async fn deny(
 
 /// In a task of its own: a reload that has begun is not given up because its asker hung up.
 async fn reload(State(admin): State<Admin>) -> Response {
-    match tokio::spawn(async move { admin.view.reload().await }).await {
+    told(tokio::spawn(async move { admin.view.reload().await }).await)
+}
+
+async fn history(State(admin): State<Admin>) -> Response {
+    json_text(StatusCode::OK, admin.view.history_json())
+}
+
+/// `?id=NUMBER`; the last good text before what is served without. A misspelt key is refused.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollbackQuery {
+    id: Option<u64>,
+}
+
+async fn roll_back(State(admin): State<Admin>, Query(query): Query<RollbackQuery>) -> Response {
+    told(tokio::spawn(async move { admin.view.roll_back(query.id).await }).await)
+}
+
+fn told(result: Result<Result<ReloadReport, String>, JoinError>) -> Response {
+    match result {
         Ok(Ok(report)) => {
             let body = json!({
                 "generation": report.generation,

@@ -80,6 +80,14 @@ impl View for Gateway {
         Ok(ReloadReport { generation: 2, changed: true, warnings: vec![] })
     }
 
+    fn history_json(&self) -> String {
+        r#"{"history":[]}"#.into()
+    }
+
+    async fn roll_back(&self, _: Option<u64>) -> Result<ReloadReport, String> {
+        self.reload().await
+    }
+
     async fn refresh_keys(&self, pool: Option<&str>) -> Result<Vec<RefreshedPool>, RefreshError> {
         match pool {
             None => Ok(vec![RefreshedPool { user_pool: "customers".into(), error: None }]),

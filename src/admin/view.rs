@@ -41,6 +41,13 @@ pub trait View: Send + Sync {
     /// end even when the one who asked has gone.
     async fn reload(&self) -> Result<ReloadReport, String>;
 
+    /// What was served: number, digest, since when, by whom, and what became of it. A JSON text.
+    fn history_json(&self) -> String;
+
+    /// Puts a text of the history in force again, the last good one before if none is named. Runs to
+    /// its end even when the one who asked has gone.
+    async fn roll_back(&self, id: Option<u64>) -> Result<ReloadReport, String>;
+
     /// Fetches key sets now, of one pool or of all, within the budget of fetches. Ends with the
     /// fetches, but does not wait for one that hangs.
     async fn refresh_keys(&self, pool: Option<&str>) -> Result<Vec<RefreshedPool>, RefreshError>;

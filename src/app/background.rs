@@ -11,6 +11,7 @@ use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::history::Cause;
 use super::reload::Reloader;
 use super::start::{Gateway, Task};
 use super::supervisor;
@@ -23,6 +24,9 @@ use crate::upstream;
 /// How often the file and the certificates are looked at.
 /// A change counts once the file has held still for two looks.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+/// How often counters are read while a changed file is on trial, and while none is.
+const TRIAL_INTERVAL: Duration = Duration::from_millis(250);
+const QUIET_INTERVAL: Duration = Duration::from_secs(1);
 /// How often keys of identity assertions are looked at.
 const KEY_INTERVAL: Duration = Duration::from_secs(5);
 /// Between the panic of a background task and its new beginning.
@@ -76,6 +80,7 @@ impl BackgroundService for Background {
         tokio::spawn(become_ready(Arc::clone(gateway)));
         tokio::spawn(supervisor::feed_watchdog());
         tokio::spawn(watch_file(Arc::clone(&self.reloader)));
+        tokio::spawn(watch_trials(Arc::clone(&self.reloader)));
         tokio::spawn(hear_hangups(Arc::clone(gateway), Arc::clone(&self.reloader)));
         self.serve_admin(admin, shutdown).await;
     }
@@ -181,6 +186,18 @@ async fn watch_file(reloader: Arc<Reloader>) {
     }
 }
 
+/// Looks at what a changed file does to requests.
+async fn watch_trials(reloader: Arc<Reloader>) {
+    let mut pause = TRIAL_INTERVAL;
+    loop {
+        tokio::time::sleep(pause).await;
+        let reloader = Arc::clone(&reloader);
+        // A file that is put back is compiled on a thread that may block.
+        let watched = tokio::task::spawn_blocking(move || reloader.watch_trial()).await;
+        pause = if watched.unwrap_or(false) { TRIAL_INTERVAL } else { QUIET_INTERVAL };
+    }
+}
+
 /// SIGHUP reloads the file and opens log files anew.
 async fn hear_hangups(gateway: Arc<Gateway>, reloader: Arc<Reloader>) {
     let mut hangups = match signal(SignalKind::hangup()) {
@@ -195,7 +212,7 @@ async fn hear_hangups(gateway: Arc<Gateway>, reloader: Arc<Reloader>) {
         gateway.health_check_log.load().reopen();
         gateway.connection_log.load().reopen();
         let reloader = Arc::clone(&reloader);
-        let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
+        let _ = tokio::task::spawn_blocking(move || reloader.reload(Cause::Signal)).await;
     }
 }
 

@@ -7,14 +7,18 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::expiry::{Expiry, Nearness};
+use super::history::{Cause, Entry, History};
 use super::named_files::NamedFiles;
+use super::probation::{Probation, Verdict};
+use super::rehearsal;
 use super::start::{Gateway, destination, log_settings};
 use super::supervisor;
 use crate::admin::ReloadReport;
 use crate::check;
 use crate::clock;
 use crate::config::diagnostics::{Diagnostic, Severity};
-use crate::config::{self, LoadOptions, Loaded};
+use crate::config::route_tests::Suite;
+use crate::config::{self, Ground, LoadOptions, Loaded, System};
 use crate::connection::{ListenerHandle, ListenerSettings};
 use crate::snapshot::Snapshot;
 use crate::tls::{self, CertificateFacts, CertificateWatch};
@@ -36,6 +40,17 @@ pub struct Reloader {
     file: PathBuf,
     /// One reload at a time: holds what belongs to the file in force.
     state: Mutex<State>,
+    /// Locked for moments only, so that it can be shown during a reload.
+    history: Mutex<History>,
+    /// Why the file on disk is not served, while it was rolled back.
+    held_back: Mutex<Option<HeldBack>>,
+}
+
+/// A file on disk that was rolled back.
+#[derive(Debug, Clone)]
+struct HeldBack {
+    digest: [u8; 32],
+    why: String,
 }
 
 struct State {
@@ -46,15 +61,18 @@ struct State {
     certificates: Vec<Option<CertificateWatch>>,
     named_files: NamedFiles,
     expiry: Expiry,
+    probation: Probation,
+    /// The last text that stood its trial.
+    proven: Option<Entry>,
 }
 
 impl Reloader {
-    /// For a gateway that serves `file`, whose bytes had this digest.
+    /// For a gateway that serves `file`, whose text and digest these are.
     #[must_use]
     pub fn new(
         gateway: Arc<Gateway>,
         file: PathBuf,
-        digest: [u8; 32],
+        (text, digest): (&str, [u8; 32]),
         handles: Vec<ListenerHandle>,
         certificates: Vec<Option<CertificateWatch>>,
     ) -> Self {
@@ -66,9 +84,19 @@ impl Reloader {
             certificates,
             named_files,
             expiry: Expiry::default(),
+            probation: Probation::default(),
+            proven: None,
         };
+        let mut history = History::default();
+        history.serve(text.into(), digest, Cause::Start, clock::wall(), 1);
         state.show_ends(&gateway);
-        Self { gateway, file, state: Mutex::new(state) }
+        Self {
+            gateway,
+            file,
+            state: Mutex::new(state),
+            history: Mutex::new(history),
+            held_back: Mutex::default(),
+        }
     }
 
     /// The file.
@@ -89,8 +117,8 @@ impl Reloader {
     /// # Errors
     ///
     /// What is wrong with the file, as `check` prints it. Nothing has changed then but a gauge.
-    pub fn reload(&self) -> Result<ReloadReport, ReloadError> {
-        self.reload_locked(&mut self.state.lock())
+    pub fn reload(&self, cause: Cause) -> Result<ReloadReport, ReloadError> {
+        self.reload_locked(&mut self.state.lock(), cause)
     }
 
     /// Reloads a file that was seen to change, unless somebody asked for it sooner: these bytes
@@ -99,17 +127,18 @@ impl Reloader {
         let mut state = self.state.lock();
         if state.judged != digest {
             // What is wrong is said in the log and by a gauge; the rules before still serve.
-            drop(self.reload_locked(&mut state));
+            drop(self.reload_locked(&mut state, Cause::FileChange));
         }
     }
 
-    fn reload_locked(&self, state: &mut State) -> Result<ReloadReport, ReloadError> {
+    fn reload_locked(&self, state: &mut State, cause: Cause) -> Result<ReloadReport, ReloadError> {
         // Before the start is over, "ready again" would be too early.
         let is_told = self.gateway.is_ready();
         if is_told {
             supervisor::reloading();
         }
-        let result = self.read(state).and_then(|loaded| self.put_in_force(loaded, state));
+        let result =
+            self.read(state, cause).and_then(|loaded| self.put_in_force(loaded, state, cause));
         match &result {
             Ok(report) => tracing::info!(
                 generation = report.generation,
@@ -131,12 +160,47 @@ impl Reloader {
         result
     }
 
-    fn read(&self, state: &mut State) -> Result<Loaded, ReloadError> {
-        let mut loaded = config::load(&self.file, LoadOptions::default()).map_err(|report| {
+    /// The file; but while it was rolled back, what it names is read again for the text that serves.
+    fn read(&self, state: &mut State, cause: Cause) -> Result<Loaded, ReloadError> {
+        let serving = (cause == Cause::NamedFile && self.held_back.lock().is_some())
+            .then(|| self.history.lock().serving().cloned())
+            .flatten();
+        if let Some(entry) = serving {
+            return self.judge(self.parse(&entry)?);
+        }
+        let loaded = config::load(&self.file, LoadOptions::default()).map_err(|report| {
             state.judged = config::digest(report.source.text().as_bytes());
             ReloadError::File(report.render(false))
         })?;
         state.judged = loaded.digest;
+        let mut loaded = self.judge(loaded)?;
+        if loaded.config.reload.run_tests && loaded.digest != state.digest {
+            let tests = std::mem::take(&mut loaded.tests);
+            let suite = Suite { tests, source: loaded.source.clone() };
+            rehearsal::rehearse(&self.file, suite, &loaded.config).map_err(ReloadError::File)?;
+        }
+        Ok(loaded)
+    }
+
+    fn parse(&self, entry: &Entry) -> Result<Loaded, ReloadError> {
+        let ground = Ground {
+            folder: self
+                .file
+                .parent()
+                .filter(|path| !path.as_os_str().is_empty())
+                .unwrap_or(Path::new(".")),
+            surroundings: Some(&System),
+            parts: Some(&System),
+            now: clock::wall(),
+        };
+        let name = self.file.display().to_string();
+        let mut loaded = config::parse(entry.text.as_bytes(), &name, ground)
+            .map_err(|report| ReloadError::File(report.render(false)))?;
+        loaded.digest = entry.digest;
+        Ok(loaded)
+    }
+
+    fn judge(&self, mut loaded: Loaded) -> Result<Loaded, ReloadError> {
         loaded.warnings.extend(check::judge(&loaded.config));
         let in_force = self.gateway.snapshot.load();
         let restart = config::needs_restart(&in_force.config, &loaded.config);
@@ -148,7 +212,12 @@ impl Reloader {
         Ok(loaded)
     }
 
-    fn put_in_force(&self, loaded: Loaded, state: &mut State) -> Result<ReloadReport, ReloadError> {
+    fn put_in_force(
+        &self,
+        loaded: Loaded,
+        state: &mut State,
+        cause: Cause,
+    ) -> Result<ReloadReport, ReloadError> {
         let gateway = &self.gateway;
         let old = gateway.snapshot.load_full();
         let changed = loaded.digest != state.digest;
@@ -199,6 +268,7 @@ impl Reloader {
         if let Some(fault) = snapshot.groups.faults().first() {
             return Err(ReloadError::Needs(fault.to_string()));
         }
+        state.probation.note(old.outcomes(), clock::monotonic());
         gateway.keys.adopt(Arc::clone(&snapshot.authorizers));
         gateway.access_log.store(Arc::new(access_log));
         gateway.health_check_log.store(Arc::new(health_check_log));
@@ -215,9 +285,128 @@ impl Reloader {
         }
         state.named_files = named_files;
         state.digest = loaded.digest;
+        if changed {
+            let text = loaded.source.text().into();
+            self.begin(text, loaded.digest, &snapshot, cause, state);
+        }
+        if cause != Cause::Rollback && cause != Cause::NamedFile {
+            self.hold_back(None);
+        }
         state.show_ends(gateway);
         gateway.metrics.reload_succeeded(snapshot.generation, clock::wall());
         Ok(ReloadReport { generation: snapshot.generation, changed, warnings })
+    }
+
+    /// Notes a new text and puts it on trial, unless somebody insists on it or it came back.
+    fn begin(
+        &self,
+        text: Arc<str>,
+        digest: [u8; 32],
+        snapshot: &Snapshot,
+        cause: Cause,
+        state: &mut State,
+    ) {
+        let settings = &snapshot.config.reload;
+        let mut history = self.history.lock();
+        if !state.probation.is_running() {
+            state.proven = history.serving().cloned();
+        }
+        history.serve(text, digest, cause, clock::wall(), settings.history);
+        let held_back = self.held_back.lock().as_ref().map(|held| held.digest);
+        let is_insisted = cause.is_forced() && held_back == Some(digest);
+        let is_trusted = is_insisted || cause == Cause::Rollback;
+        let guard = settings.guard.filter(|_| !is_trusted);
+        state.probation.begin(guard, snapshot.outcomes(), clock::monotonic());
+    }
+
+    /// Compares what was counted with the time before, and takes a file back that does worse.
+    /// Whether one is on trial: then it should be looked at again soon.
+    pub fn watch_trial(&self) -> bool {
+        let mut state = self.state.lock();
+        let sums = self.gateway.snapshot.load().outcomes();
+        match state.probation.look(sums, clock::monotonic()) {
+            None => {}
+            Some(Verdict::Proven) => tracing::info!("the changed file has stood its trial"),
+            Some(Verdict::Failed(rise)) => {
+                if let Some(entry) = state.proven.take() {
+                    // What goes wrong is said in the log.
+                    drop(self.put_back(&entry, rise.what, rise.to_string(), &mut state));
+                }
+            }
+        }
+        state.probation.is_running()
+    }
+
+    /// Puts a text of the history in force again: the one of this number, or the last good one before.
+    ///
+    /// # Errors
+    ///
+    /// That there is none, or that it can no longer be served.
+    pub fn roll_back(&self, id: Option<u64>) -> Result<ReloadReport, ReloadError> {
+        let mut state = self.state.lock();
+        let entry = {
+            let history = self.history.lock();
+            id.map_or_else(|| history.before(), |id| history.get(id)).cloned()
+        };
+        let Some(entry) = entry else {
+            let why = "there is no such text in the history; GET /history lists what there is";
+            return Err(ReloadError::Needs(why.to_owned()));
+        };
+        if entry.digest == state.digest {
+            return Err(ReloadError::Needs("this text is served already".to_owned()));
+        }
+        self.put_back(&entry, "asked", "somebody asked for it".to_owned(), &mut state)
+    }
+
+    fn put_back(
+        &self,
+        entry: &Entry,
+        reason: &str,
+        why: String,
+        state: &mut State,
+    ) -> Result<ReloadReport, ReloadError> {
+        let loaded = self.parse(entry).and_then(|loaded| self.judge(loaded));
+        let bad = self.history.lock().serving().map(|bad| (bad.id, bad.digest));
+        let put = loaded.and_then(|loaded| self.put_in_force(loaded, state, Cause::Rollback));
+        match &put {
+            Ok(report) => {
+                self.gateway.metrics.rolled_back(reason);
+                if let Some((bad, _)) = bad {
+                    self.history.lock().condemn(bad, why.clone());
+                }
+                let is_on_disk = state.judged != entry.digest;
+                let digest = state.judged;
+                tracing::error!(
+                    generation = report.generation,
+                    reason,
+                    why,
+                    put_back = entry.id,
+                    "rolled back: the rules before serve again, the file on disk is left as it is"
+                );
+                self.hold_back(is_on_disk.then_some(HeldBack { digest, why }));
+            }
+            Err(failed) => {
+                tracing::error!(reason, why, "the rules before cannot be put back:\n{failed}");
+            }
+        }
+        put
+    }
+
+    fn hold_back(&self, held: Option<HeldBack>) {
+        self.gateway.metrics.config_held_back.set(i64::from(held.is_some()));
+        *self.held_back.lock() = held;
+    }
+
+    /// Why the file on disk is not what is served, if it was rolled back.
+    #[must_use]
+    pub fn held_back(&self) -> Option<String> {
+        self.held_back.lock().as_ref().map(|held| held.why.clone())
+    }
+
+    /// What was served, as JSON.
+    #[must_use]
+    pub fn history_json(&self) -> serde_json::Value {
+        self.history.lock().json()
     }
 
     /// Takes up certificate files that have changed, and tells of those that end soon.
@@ -244,7 +433,7 @@ impl Reloader {
         if state.named_files.poll() {
             tracing::info!("a file that a target group or an error page names has changed");
             // What is wrong is said in the log and by a gauge; what was before still serves.
-            drop(self.reload_locked(&mut state));
+            drop(self.reload_locked(&mut state, Cause::NamedFile));
         }
         state.tell_ends(&self.gateway);
     }

@@ -183,7 +183,13 @@ pub fn run(
 
     let drain = service.drain();
     let stats = service.stats();
-    let reloader = Reloader::new(Arc::clone(&gateway), file, loaded.digest, handles, certificates);
+    let reloader = Reloader::new(
+        Arc::clone(&gateway),
+        file,
+        (loaded.source.text(), loaded.digest),
+        handles,
+        certificates,
+    );
     let reloader = Arc::new(reloader);
     let background =
         Background::new(Arc::clone(&gateway), reloader, admin, stats, drain.clone(), tasks);

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use super::history::Cause;
 use super::reload::Reloader;
 use super::start::Gateway;
 use super::targets;
@@ -120,6 +121,11 @@ impl View for AdminView {
         } else if !readiness.ready {
             readiness.reasons.push("waiting for first key sets, at most startup_wait".to_owned());
         }
+        if let Some(why) = self.reloader.held_back() {
+            readiness
+                .notes
+                .push(format!("the file on disk is not served, it was rolled back: {why}"));
+        }
         for pool in self.gateway.keys.status(clock::monotonic()) {
             if !pool.is_ready {
                 readiness.notes.push(format!("user pool {}: no key set yet", pool.pool));
@@ -173,6 +179,7 @@ impl View for AdminView {
         let snapshot = self.gateway.snapshot.load();
         json!({
             "generation": snapshot.generation,
+            "rolled_back": self.reloader.held_back(),
             "config": admin::config::redacted(&snapshot.config),
         })
         .to_string()
@@ -208,7 +215,21 @@ impl View for AdminView {
 
     async fn reload(&self) -> Result<ReloadReport, String> {
         let reloader = Arc::clone(&self.reloader);
-        match tokio::task::spawn_blocking(move || reloader.reload()).await {
+        match tokio::task::spawn_blocking(move || reloader.reload(Cause::Admin)).await {
+            Ok(result) => result.map_err(|why| why.to_string()),
+            Err(why) => Err(why.to_string()),
+        }
+    }
+
+    fn history_json(&self) -> String {
+        let history = self.reloader.history_json();
+        let held_back = self.reloader.held_back();
+        format!("{}\n", json!({ "history": history, "rolled_back": held_back }))
+    }
+
+    async fn roll_back(&self, id: Option<u64>) -> Result<ReloadReport, String> {
+        let reloader = Arc::clone(&self.reloader);
+        match tokio::task::spawn_blocking(move || reloader.roll_back(id)).await {
             Ok(result) => result.map_err(|why| why.to_string()),
             Err(why) => Err(why.to_string()),
         }

@@ -17,6 +17,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         state_directory: None,
         session_keys: vec![],
         startup_wait: minute,
+        reload: crate::config::model::Reload::default(),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: minute },
         access_log: AccessLog {
             destination: LogDestination::Off,

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::explain::{Failure, now, signer, snapshot_of};
 use crate::config::model::Config;
@@ -93,7 +93,7 @@ fn suite(
     source: Source,
     config: &Config,
 ) -> Result<Suite, Failure> {
-    let path = args.tests.clone().unwrap_or_else(|| beside(&args.file));
+    let path = args.tests.clone().unwrap_or_else(|| file::beside(&args.file));
     let suite = if args.tests.is_some() || inside.is_empty() {
         file::load(&path, config).map_err(Failure::File)?
     } else if path.exists() {
@@ -108,10 +108,4 @@ fn suite(
         return Ok(suite);
     }
     Err(Failure::File(Box::new(Report::new(suite.source, unknown))))
-}
-
-/// `routes.test.yaml` for `routes.yaml`.
-fn beside(file: &Path) -> PathBuf {
-    let extension = file.extension().map(|own| own.to_string_lossy().into_owned());
-    file.with_extension(format!("test.{}", extension.as_deref().unwrap_or("yaml")))
 }

@@ -6,6 +6,7 @@
 mod api;
 mod aws;
 mod cors;
+mod reload;
 mod throttle;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use self::api::{
 };
 pub use self::aws::AwsCredential;
 pub use self::cors::{AllowedOrigin, Cors};
+pub use self::reload::{Reload, ReloadGuard};
 pub use self::throttle::{Throttle, ThrottleKey};
 pub use super::body_model::BodyModel;
 use super::deny_list::Entry;
@@ -62,6 +64,8 @@ pub struct Config {
     pub session_keys: Vec<Secret>,
     /// How long `/readyz` waits for first key sets after the start.
     pub startup_wait: Duration,
+    /// What a changed file must stand.
+    pub reload: Reload,
     /// How the process ends.
     pub shutdown: Shutdown,
     /// One line a request.

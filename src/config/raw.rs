@@ -12,6 +12,7 @@ mod error_page;
 mod forwarding;
 mod listener;
 mod openapi;
+mod reload;
 mod response_headers;
 mod rule;
 mod sign_in;
@@ -37,6 +38,7 @@ pub(super) use error_page::*;
 pub(super) use forwarding::*;
 pub(super) use listener::*;
 pub(super) use openapi::*;
+pub(super) use reload::*;
 pub(super) use response_headers::*;
 pub(super) use rule::*;
 pub(super) use sign_in::*;
@@ -72,6 +74,8 @@ pub(super) struct File {
     pub(super) session_keys: Field<List<SecretText>>,
     /// How long `/readyz` waits at start for each pool's first key set. Default: `30s`.
     pub(super) startup_wait: Field<DurationText>,
+    /// What a changed file must stand before and after it is put in force.
+    pub(super) reload: Field<Reload>,
     /// How the process ends.
     pub(super) shutdown: Field<Shutdown>,
     /// One line for each request.
@@ -114,7 +118,8 @@ pub(super) struct File {
     /// Findings of `portcullis check --security` that are known and meant, each with a reason.
     #[schemars(length(min = 1))]
     pub(super) accepted_risks: Field<List<AcceptedRisk>>,
-    /// Requests, and what must become of them. Only `portcullis test` runs them. Many stand better
+    /// Requests, and what must become of them. `portcullis test` runs them, and
+    /// every reload before the file is put in force. Many stand better
     /// in a file beside this one: routes.test.yaml.
     #[schemars(length(min = 1))]
     pub(super) tests: Field<List<RouteTest>>,

@@ -10,7 +10,7 @@ mod validate;
 mod tests;
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
@@ -25,6 +25,13 @@ use super::{decode, field, syntax, tree};
 #[must_use]
 pub fn schema() -> String {
     super::schema::render_for::<raw::File>()
+}
+
+/// Where the tests of a file are if they are not inside: `routes.test.yaml` for `routes.yaml`.
+#[must_use]
+pub fn beside(file: &Path) -> PathBuf {
+    let extension = file.extension().map(|own| own.to_string_lossy().into_owned());
+    file.with_extension(format!("test.{}", extension.as_deref().unwrap_or("yaml")))
 }
 
 /// All tests of a file.

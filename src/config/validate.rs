@@ -26,6 +26,7 @@ mod listener;
 mod listener_tls;
 mod openapi;
 mod pattern;
+mod reload;
 mod response_headers;
 mod rule;
 mod session;
@@ -81,6 +82,7 @@ pub(super) fn validate(
         raw.state_directory.given().and_then(|path| judge.path("state_directory", path));
     let session_keys = judge.session_keys(&raw.session_keys);
     let startup_wait = judge.duration(&raw.startup_wait, seconds(30), seconds(0)..=seconds(3600));
+    let reload = judge.reload(&raw.reload);
     let shutdown = judge.shutdown(raw.shutdown.value());
     let access_log = judge.access_log(raw.access_log.value());
     let connection_log = judge.connection_log(&raw.connection_log, &access_log);
@@ -153,6 +155,7 @@ pub(super) fn validate(
         state_directory,
         session_keys,
         startup_wait,
+        reload,
         shutdown,
         access_log,
         connection_log,

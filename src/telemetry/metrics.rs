@@ -31,7 +31,8 @@ use crate::clock::{self, UnixMillis};
 pub use callouts::AuthorizerMetrics;
 pub use cells::{Counter, DURATION_BUCKETS, Histogram};
 pub use families::{
-    ListenerMetrics, PoolMetrics, RULE_ACTIONS, RuleMetrics, SIGN_IN_RESULTS, STATUS_CLASSES,
+    ListenerMetrics, Outcomes, PoolMetrics, RULE_ACTIONS, RuleMetrics, SIGN_IN_RESULTS,
+    STATUS_CLASSES,
 };
 pub use groups::GroupCounts;
 pub use logouts::LogoutMetrics;
@@ -43,6 +44,9 @@ use text::Text;
 
 /// The `Content-Type` of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Why a configuration was taken back: more errors, more denials, or because somebody asked.
+pub const ROLLBACK_REASONS: [&str; 3] = ["errors", "denials", "asked"];
 
 /// Seconds since the epoch by listener and file.
 type CertificateEnds = BTreeMap<(Box<str>, Box<str>), u64>;
@@ -77,11 +81,14 @@ pub struct Metrics {
     pub log_dropped: IntCounter,
     /// Panics, wherever they were caught.
     pub panics: IntCounter,
+    rollbacks: [Counter; ROLLBACK_REASONS.len()],
     reloads_succeeded: Counter,
     reloads_refused: Counter,
     config_generation: IntGauge,
     config_last_reload_success: IntGauge,
     config_last_reload_timestamp: Gauge,
+    /// 1 while the file on disk is not served because it was rolled back.
+    pub config_held_back: IntGauge,
     families: Families,
     targets: Mutex<BTreeMap<(Box<str>, &'static str), u64>>,
     groups: Mutex<Vec<GroupCounts>>,
@@ -152,6 +159,7 @@ impl Metrics {
                 "Log lines dropped because their destination failed or was too slow.",
             ),
             panics: counter("portcullis_panics_total", "Panics, wherever they were caught."),
+            rollbacks: Default::default(),
             reloads_succeeded: Counter::default(),
             reloads_refused: Counter::default(),
             config_generation: gauge(
@@ -168,6 +176,10 @@ impl Metrics {
                     "portcullis_config_last_reload_timestamp_seconds",
                     "When the configuration in force was loaded.",
                 ),
+            ),
+            config_held_back: gauge(
+                "portcullis_config_held_back",
+                "1 while the file on disk is not served because it was rolled back, else 0.",
             ),
             families: Families::default(),
             targets: Mutex::default(),
@@ -312,6 +324,7 @@ impl Metrics {
         groups::write(&mut text, &self.groups.lock());
         self.write_certificates(&mut text);
         self.write_reloads(&mut text);
+        self.write_rollbacks(&mut text);
         process::write(&mut text, self.started);
         let mut text = text.into_string();
         if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
@@ -335,6 +348,24 @@ impl Metrics {
         for ((listener, file), end) in self.certificates.lock().iter() {
             text.sample_with(name, *end, |labels| {
                 labels.push("listener", listener).push("certificate", file);
+            });
+        }
+    }
+
+    /// The configuration before was put back, for one of [`ROLLBACK_REASONS`].
+    pub fn rolled_back(&self, reason: &str) {
+        let index = ROLLBACK_REASONS.iter().position(|known| *known == reason);
+        if let Some(counter) = index.and_then(|index| self.rollbacks.get(index)) {
+            counter.inc();
+        }
+    }
+
+    fn write_rollbacks(&self, text: &mut Text) {
+        let name = "portcullis_config_rollbacks_total";
+        text.family(name, "counter", "Configurations that were taken back, by reason.");
+        for (reason, counter) in ROLLBACK_REASONS.iter().zip(&self.rollbacks) {
+            text.sample_with(name, counter.get(), |labels| {
+                labels.push("reason", reason);
             });
         }
     }

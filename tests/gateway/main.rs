@@ -29,6 +29,7 @@ mod explain;
 mod flavours;
 mod forwarding;
 mod grpc;
+mod guarded_reload;
 mod handshakes;
 mod health_checks;
 mod http2;

@@ -282,6 +282,7 @@ fn full() -> Config {
         state_directory: Some("/var/lib/portcullis".into()),
         session_keys: vec![hidden()],
         startup_wait: Duration::from_secs(30),
+        reload: crate::config::model::Reload::default(),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
         access_log: AccessLog {
             destination: LogDestination::File("/var/log/access.log".into()),

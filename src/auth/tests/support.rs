@@ -210,6 +210,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
         state_directory: None,
         session_keys: vec![],
         startup_wait: Duration::from_secs(30),
+        reload: crate::config::model::Reload::default(),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
         access_log: AccessLog {
             destination: LogDestination::Off,

@@ -10,7 +10,13 @@ const MOST_NAMED: usize = 3;
 pub(super) fn judge(config: &Config, findings: &mut Findings) {
     for api in &config.apis {
         let place = Place::named(&api.name, api.span);
-        let open = keys(api, |route| route.authorizer.is_none());
+        // A mock tells everybody the same, and a resource policy is a guard too.
+        let is_open = |route: &Route| {
+            route.authorizer.is_none()
+                && route.integration.backend.group().is_some()
+                && api.policy.is_none()
+        };
+        let open = keys(api, is_open);
         if let Some(open) = open {
             findings.tell(
                 Risk::OpenApiRoute,
@@ -20,7 +26,8 @@ pub(super) fn judge(config: &Config, findings: &mut Findings) {
             );
         }
         let in_query = keys(api, |route| {
-            let source = route.authorizer.as_ref().map(|auth| &auth.validation.identity_source);
+            let validation = route.authorizer.as_ref().and_then(|auth| auth.validation.as_ref());
+            let source = validation.map(|validation| &validation.identity_source);
             matches!(source, Some(IdentitySource::Query(_)))
         });
         if let Some(in_query) = in_query {

@@ -56,7 +56,8 @@ fn told(config: &Config) -> Vec<Option<Span>> {
             Action::Api(index) => {
                 let routes = config.apis.get(index.0).into_iter().flat_map(|api| &api.routes);
                 let protected = routes.filter(|route| route.authorizer.is_some());
-                protected.for_each(|route| tell(route.integration.group, rule));
+                let groups = protected.filter_map(|route| route.integration.backend.group());
+                groups.for_each(|group| tell(group, rule));
             }
             _ => {}
         }

@@ -89,12 +89,36 @@ impl RuleMetrics {
         }
     }
 
+    /// How this rule's requests have ended so far; the first outcome of authorization is `allowed`.
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes {
+        let mut sum = Outcomes::default();
+        let groups = self.groups.iter().map(|group| &**group);
+        for cells in std::iter::once(&self.rule.answered).chain(groups) {
+            sum.requests += cells.requests.iter().map(Counter::get).sum::<u64>();
+            sum.errors += cells.requests.last().map_or(0, Counter::get);
+        }
+        sum.denials = self.rule.decisions.iter().skip(1).map(Counter::get).sum();
+        sum
+    }
+
     /// Counts an authorization outcome, by its index in the rule's list of reasons.
     pub fn decision(&self, reason: usize) {
         if let Some(counter) = self.rule.decisions.get(reason) {
             counter.inc();
         }
     }
+}
+
+/// How requests have ended so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// All of them.
+    pub requests: u64,
+    /// Those that were answered 5xx, by us or by a target.
+    pub errors: u64,
+    /// Those that authorization turned away.
+    pub denials: u64,
 }
 
 #[derive(Debug)]

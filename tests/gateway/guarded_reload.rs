@@ -1,0 +1,119 @@
+//! A changed file that does worse than the one before is taken back.
+
+use crate::authorization::protected;
+use crate::support::wire::{self, Response};
+use crate::support::{Gateway, Issuer, Start, Target, eventually};
+
+const TOKEN: &str = "an-admin-token-of-some-length";
+
+fn watched(issuer: &Issuer, target: &Target) -> String {
+    format!(
+        "reload: {{ guard: {{ window: 10m, min_requests: 40 }} }}\n{}",
+        protected(issuer, target)
+            .replace("127.0.0.1:0 }\n", "127.0.0.1:0, token: \"${env:ADMIN_TOKEN}\" }\n")
+    )
+}
+
+fn start(yaml: &str) -> Gateway {
+    Start::with(yaml).env("ADMIN_TOKEN", TOKEN).run()
+}
+
+fn post(gateway: &Gateway, path: &str) -> Response {
+    let bearer = format!("Bearer {TOKEN}");
+    wire::request(gateway.admin(), "POST", path, &[("Authorization", &bearer)])
+}
+
+fn ask(gateway: &Gateway, issuer: &Issuer, times: usize) -> u16 {
+    let bearer = format!("Bearer {}", issuer.token());
+    let mut last = 0;
+    for _ in 0..times {
+        let headers = [("Authorization", bearer.as_str())];
+        last = wire::request(gateway.address(), "GET", "/orders/1", &headers).status;
+    }
+    last
+}
+
+/// The first 60 requests have been seen by the one who watches.
+fn seen(gateway: &Gateway, issuer: &Issuer) {
+    assert_eq!(ask(gateway, issuer, 60), 200);
+    eventually("60 requests are counted", || {
+        let name = "portcullis_requests_total";
+        (gateway.metric_sum(name, &["rule=\"orders\""]) >= 60.0).then_some(())
+    });
+}
+
+#[test]
+fn a_file_that_denies_everybody_is_taken_back_and_served_again_only_on_demand() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let yaml = watched(&issuer, &target);
+    let mut gateway = start(&yaml);
+    seen(&gateway, &issuer);
+    let bad = yaml.replace("scopes: [orders/read]", "scopes: [orders/misspelt]");
+    gateway.write(&bad);
+    gateway.wait_log(&["\"reloaded\""]);
+    assert_eq!(ask(&gateway, &issuer, 60), 403);
+    let line = gateway.wait_log(&["rolled back"]);
+    assert!(line.contains("denials rose from 0 of 60 requests to"), "{line}");
+    assert_eq!(ask(&gateway, &issuer, 1), 200);
+
+    let rollbacks = "portcullis_config_rollbacks_total{reason=\"denials\"}";
+    assert_eq!(gateway.metric(rollbacks), Some(1.0));
+    assert_eq!(gateway.metric("portcullis_config_held_back"), Some(1.0));
+    assert!(gateway.ask_admin("/readyz?verbose").text().contains("rolled back: denials rose"));
+    let history = gateway.ask_admin("/history").json();
+    let told = |place: usize, key: &str| history["history"][place][key].clone();
+    assert_eq!(told(0, "cause"), "rollback");
+    assert_eq!(
+        (told(1, "cause"), told(1, "outcome")),
+        ("file_change".into(), "rolled_back".into())
+    );
+    assert_eq!((told(2, "cause"), told(2, "outcome")), ("start".into(), "replaced".into()));
+    assert_eq!(std::fs::read_to_string(gateway.file()).expect("the file"), bad);
+
+    // Whoever insists gets it, and keeps it.
+    assert_eq!(post(&gateway, "/reload").status, 200);
+    assert_eq!(gateway.metric("portcullis_config_held_back"), Some(0.0));
+    assert_eq!(ask(&gateway, &issuer, 60), 403);
+    assert_eq!(gateway.metric(rollbacks), Some(1.0));
+}
+
+#[test]
+fn a_file_whose_tests_fail_is_refused_with_the_test_named() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let yaml = watched(&issuer, &target);
+    let mut gateway = start(&yaml);
+    let tests = "tests:\n  - name: orders need a token\n    request: GET /orders/1\n    expect: { status: 401 }\n";
+    let open = yaml.replace(
+        "jwt_validation: { user_pools: [customers], scopes: [orders/read] }",
+        "public: true",
+    );
+    assert_ne!(open, yaml);
+    gateway.write(&format!("{open}{tests}"));
+    let line = gateway.wait_log(&["reload refused"]);
+    assert!(line.contains("orders need a token"), "{line}");
+    assert_eq!(wire::get(gateway.address(), "/orders/1").status, 401);
+    gateway.write(&format!("{yaml}{tests}"));
+    gateway.wait_log(&["\"reloaded\""]);
+}
+
+#[test]
+fn somebody_with_the_token_rolls_back_to_any_text_of_the_history() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let yaml = watched(&issuer, &target);
+    let mut gateway = start(&yaml);
+    for status in [410, 418] {
+        gateway.write(&yaml.replace("status_code: 404", &format!("status_code: {status}")));
+        gateway.wait_log(&["\"reloaded\""]);
+    }
+    let none = || wire::get(gateway.address(), "/none").status;
+    assert_eq!(wire::request(gateway.admin(), "POST", "/rollback", &[]).status, 401);
+    assert_eq!(post(&gateway, "/rollback?id=99").status, 422);
+    assert_eq!(post(&gateway, "/rollback?di=1").status, 400);
+    assert_eq!(none(), 418);
+    assert_eq!(post(&gateway, "/rollback").status, 200);
+    assert_eq!(none(), 410);
+    assert_eq!(post(&gateway, "/rollback?id=1").status, 200);
+    assert_eq!(none(), 404);
+    assert_eq!(post(&gateway, "/rollback?id=1").status, 422, "it is served already");
+    assert_eq!(gateway.metric("portcullis_config_held_back"), Some(1.0));
+}
