@@ -11,6 +11,7 @@ mod integration;
 pub mod limits;
 mod mapping;
 mod table;
+pub mod usage;
 
 #[cfg(test)]
 mod tests;
@@ -56,8 +57,9 @@ pub struct Api {
     pub cors: Option<Cors>,
     /// How often it may be asked.
     pub limits: Option<Box<Limits>>,
-    /// Whether who is over a limit is told when to come again; API Gateway does not say.
-    pub tells_when_to_retry: bool,
+    /// Whether it takes the safe reading where API Gateway's is not, and tells who is over a limit
+    /// when to come again.
+    pub is_strict: bool,
     /// In file order.
     pub routes: Vec<Route>,
 }
@@ -73,6 +75,8 @@ pub struct Route {
     query_parameter: Option<Box<str>>,
     /// Any of these is demanded; what a refused caller is told.
     pub scopes: Vec<String>,
+    /// Whether it asks for an API key of a usage plan.
+    pub is_api_key_required: bool,
     /// How often it may be asked.
     pub limits: Option<Box<Limits>>,
     /// What becomes of its requests.
@@ -119,6 +123,7 @@ impl Api {
             });
             routes.push(Route {
                 key: route.key.clone(),
+                is_api_key_required: route.is_api_key_required,
                 limits: Limits::compile(&route.throttle, before.get(&*route.key).copied(), || {
                     metrics.throttle(&api.name, &route.key)
                 }),
@@ -144,7 +149,7 @@ impl Api {
                 previous.and_then(|api| api.limits.as_deref()),
                 || metrics.throttle(&api.name, ""),
             ),
-            tells_when_to_retry: api.is_strict,
+            is_strict: api.is_strict,
             routes,
         }
     }

@@ -12,6 +12,7 @@ mod start;
 mod stop;
 mod supervisor;
 mod targets;
+mod usage_store;
 mod view;
 
 pub use self::reload::{ReloadError, Reloader};

@@ -9,6 +9,7 @@ mod claims;
 mod listeners;
 mod sign_in;
 mod targets;
+mod usage;
 
 use std::path::Path;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub fn redacted(config: &Config) -> Value {
         user_pools,
         target_groups,
         apis,
+        usage,
         listeners,
         development_user_pool,
     } = config;
@@ -69,6 +71,9 @@ pub fn redacted(config: &Config) -> Value {
         "target_groups":
             named(target_groups.iter().map(|group| (&group.name, targets::target_group(group)))),
         "apis": named(apis.iter().map(|api| (&api.name, apis::api(api, &names)))),
+        "api_keys": usage::api_keys(usage),
+        "api_key_file": usage::key_file(usage),
+        "usage_plans": usage::usage_plans(config, &names),
         "listeners": named(
             listeners.iter().map(|listener| {
                 (&listener.name, listeners::listener(listener, &names))

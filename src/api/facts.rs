@@ -44,6 +44,8 @@ pub struct Facts<'a> {
     pub now: UnixMillis,
     /// Who is calling, where that is proved.
     pub token: Option<&'a VerifiedToken>,
+    /// The name of the API key that it came with.
+    pub api_key: Option<&'a str>,
 }
 
 impl Facts<'_> {
@@ -153,6 +155,7 @@ impl Facts<'_> {
                 self.route.key.split_once(' ').map_or("$default", |(_, path)| path).into()
             }
             Variable::RouteKey => Cow::Borrowed(&*self.route.key),
+            Variable::ApiKeyId => self.api_key?.into(),
             Variable::SourceIp => self.client.to_string().into(),
             Variable::Stage => self.api.stage().into(),
             Variable::UserAgent => joined(self.headers, USER_AGENT.as_str())?.into(),

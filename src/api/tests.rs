@@ -50,7 +50,15 @@ fn route(key: &str) -> Route {
         response_mappings: Vec::new(),
         timeout: Duration::from_secs(1),
     };
-    Route { key: key.into(), pattern, authorizer, throttle: Vec::new(), integration }
+    let throttle = Vec::new();
+    Route {
+        key: key.into(),
+        pattern,
+        authorizer,
+        is_api_key_required: false,
+        throttle,
+        integration,
+    }
 }
 
 fn select<'a>(keys: &[&'a str], is_strict: bool, request: &str) -> Option<&'a str> {

@@ -34,6 +34,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         user_pools: Vec::new(),
         target_groups: Vec::new(),
         apis: Vec::new(),
+        usage: crate::config::model::Usage::default(),
         listeners: vec![Listener {
             name: Arc::from("public"),
             address,

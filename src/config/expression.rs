@@ -65,6 +65,8 @@ macro_rules! variables {
 variables! {
     /// The API's name in the file.
     ApiId "apiId",
+    /// The name of the API key that the request came with.
+    ApiKeyId "identity.apiKeyId",
     /// The host that the client asked.
     DomainName "domainName",
     /// The first label of that host.

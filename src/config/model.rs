@@ -6,6 +6,7 @@
 mod api;
 mod cors;
 mod throttle;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +23,7 @@ pub use self::api::{
 };
 pub use self::cors::{AllowedOrigin, Cors};
 pub use self::throttle::{Throttle, ThrottleKey};
+pub use self::usage::{ApiKey, Pace, Period, PlanApi, Quota, Usage, UsagePlan};
 use super::deny_list::Entry;
 use super::diagnostics::Span;
 pub use super::error_page::{ErrorPage, ErrorPages, PageFor};
@@ -84,6 +86,8 @@ pub struct Config {
     pub target_groups: Vec<TargetGroup>,
     /// APIs, in file order; [`ApiIndex`] points here.
     pub apis: Vec<Api>,
+    /// API keys and usage plans.
+    pub usage: Usage,
     /// Listeners, in file order.
     pub listeners: Vec<Listener>,
     /// The embedded pool, started by `demo` and `user-pool` only.

@@ -16,6 +16,7 @@ mod stickiness;
 mod target_group;
 mod throttle;
 mod transform;
+mod usage;
 mod user_pool;
 
 use schemars::JsonSchema;
@@ -38,6 +39,7 @@ pub(super) use stickiness::*;
 pub(super) use target_group::*;
 pub(super) use throttle::*;
 pub(super) use transform::*;
+pub(super) use usage::*;
 pub(super) use user_pool::*;
 
 /// Portcullis: verifies user pool tokens in front of target groups and routes by rules.
@@ -98,6 +100,16 @@ pub(super) struct File {
     pub(super) error_pages: Field<Table<ErrorPage>>,
     /// APIs as on API Gateway, by the name that rules use.
     pub(super) apis: Field<Table<Api>>,
+    /// Keys that callers of REST APIs send in `x-api-key`, by the name that logs tell. They say who
+    /// is counted, not who is calling: a route needs an authorizer besides.
+    pub(super) api_keys: Field<Table<ApiKey>>,
+    /// A file of more keys, up to 10,000: one JSON object a line,
+    /// `{"name": "...", "value": "...", "usage_plans": ["..."]}`, with `enabled` as needed. It is read
+    /// again when it changes.
+    #[schemars(example = &"/run/secrets/api-keys.jsonl")]
+    pub(super) api_key_file: Field<String>,
+    /// Which API keys open which REST APIs, and how much each may be used.
+    pub(super) usage_plans: Field<Table<UsagePlan>>,
     /// Addresses and ports we accept on, each with its rules.
     pub(super) listeners: Field<Table<Listener>>,
     /// The embedded user pool for development, started by `portcullis demo` and

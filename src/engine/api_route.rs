@@ -3,11 +3,12 @@
 #[cfg(test)]
 mod tests;
 
+use super::api_usage::API_KEY;
 use super::{Decision, Moment, Plan, Reason, Request, Sent, Step, View};
 use crate::answer::{Answer, Refusal};
-use crate::api::{Api, Asker, Edits, Facts, MAX_BODY, MAX_HEAD, Place, Route, cors};
+use crate::api::{Api, Asker, Edits, Facts, HeaderEdit, MAX_BODY, MAX_HEAD, Place, Route, cors};
 use crate::auth::{self, Identity, Outcome};
-use crate::config::model::ApiIndex;
+use crate::config::model::{ApiIndex, Name};
 use crate::http::{Authority, Malformed, Received, Target};
 use crate::stickiness::Client;
 
@@ -87,8 +88,15 @@ impl View<'_> {
         if let Some(refused) = self.throttle_after(&at, request, moment, identity.as_ref()) {
             return self.decided(place, identity, refused);
         }
-        let step = self.integrate(&at, request, (target, authority), moment, identity.as_ref());
-        self.decided(place, identity, step)
+        let (api_key, passed) = self.pass(&at, place, request, moment);
+        let step = match passed {
+            Ok(()) => {
+                let caller = (identity.as_ref(), api_key);
+                self.integrate(&at, request, (target, authority), moment, caller)
+            }
+            Err(refused) => *refused,
+        };
+        Decision { api_key: api_key.cloned(), ..self.decided(place, identity, step) }
     }
 
     fn decided(
@@ -162,7 +170,7 @@ impl View<'_> {
         request: &Request<'_>,
         (target, authority): (&Target<'_>, &Authority<'_>),
         moment: Moment,
-        identity: Option<&Identity>,
+        (identity, api_key): (Option<&Identity>, Option<&Name>),
     ) -> (Reason, Step) {
         if request.content_length.is_some_and(|length| length > MAX_BODY) {
             return refuse(at.api, Refusal::BodyTooLarge, at.asker);
@@ -200,13 +208,17 @@ impl View<'_> {
             id: request.id,
             now: moment.wall,
             token: identity.map(|identity| &*identity.token),
+            api_key: api_key.map(|name| &**name),
         };
         let path = integration.path(at.relative);
         let edits = match at.route.map(&facts, &path, self.listener.path) {
             Ok(edits) => edits,
             Err(malformed) => return refuse(at.api, Refusal::Malformed(malformed), at.asker),
         };
-        let Edits { headers, responses, target: mapped } = edits.unwrap_or_default();
+        let Edits { mut headers, responses, target: mapped } = edits.unwrap_or_default();
+        if at.keeps_api_key() {
+            headers.insert(0, HeaderEdit::Remove(API_KEY));
+        }
         let target = mapped.or_else(|| sent_target(at, &path, target));
         let sent = Sent { target, headers, responses, timeout: integration.timeout };
         let integration = Some(Box::new(sent));

@@ -150,6 +150,7 @@ impl Gateway {
                 let route = decision.api.and_then(|place| api.routes.get(place.route?));
                 record.route = route.map_or("", |route| &route.key);
             }
+            record.api_key = decision.api_key.as_deref().unwrap_or_default();
             record.identity = decision.identity.as_ref().map(|identity| Identity {
                 user_pool: identity.pool.name(),
                 client_id: identity.token.client().unwrap_or_default(),
@@ -196,7 +197,19 @@ fn count_decision(rule: &Rule, decision: Option<&Decision>) {
     match decision.map(|decision| decision.reason) {
         Some(Reason::Auth(reason)) => rule.metrics.decision(1 + reason.index()),
         // Nobody was asked who is calling, or it did not matter.
-        Some(Reason::NoRoute | Reason::Preflight | Reason::Refused(Refusal::Throttled)) | None => {}
+        Some(
+            Reason::NoRoute
+            | Reason::Preflight
+            | Reason::Refused(
+                Refusal::Throttled
+                | Refusal::ApiKeyMissing
+                | Refusal::ApiKeyUnknown
+                | Refusal::ApiKeyDisabled
+                | Refusal::ApiKeyUnattached
+                | Refusal::QuotaExceeded,
+            ),
+        )
+        | None => {}
         Some(_) => rule.metrics.decision(0),
     }
 }

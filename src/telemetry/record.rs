@@ -73,6 +73,8 @@ pub struct Record<'a> {
     pub api: &'a str,
     /// See `api`.
     pub route: &'a str,
+    /// The name of the API key that it came with; empty where there was none, or none is known.
+    pub api_key: &'a str,
     /// The target group's name; empty when the gateway answered by itself.
     pub target_group: &'a str,
     /// The target that answered or was tried last.
@@ -165,6 +167,7 @@ impl<'a> Record<'a> {
             identity: None,
             api: "",
             route: "",
+            api_key: "",
             target_group: "",
             target: None,
             attempts: 0,
@@ -272,6 +275,7 @@ impl<'a> Record<'a> {
     fn write_target(&self, out: &mut Vec<u8>) {
         text(out, b",\"api\":\"", self.api.as_bytes());
         text(out, b",\"route\":\"", self.route.as_bytes());
+        text(out, b",\"api_key\":\"", self.api_key.as_bytes());
         text(out, b",\"target_group\":\"", self.target_group.as_bytes());
         if let Some(target) = self.target {
             out.extend_from_slice(b",\"target\":\"");

@@ -6,6 +6,7 @@ mod support;
 mod access_log;
 mod admin;
 mod alb_log;
+mod api_keys;
 mod authorization;
 mod balancing;
 mod bodies;

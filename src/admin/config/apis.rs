@@ -84,7 +84,8 @@ fn gateway_response(response: &GatewayResponse) -> (String, Value) {
 }
 
 fn route(route: &Route, names: &Names<'_>) -> Value {
-    let Route { key: _, pattern: _, authorizer, throttle, integration } = route;
+    let Route { key: _, pattern: _, authorizer, is_api_key_required, throttle, integration } =
+        route;
     let Integration { group, path, request_mappings, response_mappings, timeout } = integration;
     let responses: Map<String, Value> = response_mappings
         .iter()
@@ -95,6 +96,7 @@ fn route(route: &Route, names: &Names<'_>) -> Value {
             || json!("none"),
             |authorizer| self::authorizer(authorizer, names),
         ),
+        "api_key_required": is_api_key_required,
         "throttle": limits(throttle),
         "integration": {
             "target_group": names.groups.get(group.0).map(|name| &***name),

@@ -304,6 +304,7 @@ fn full() -> Config {
         user_pools: vec![pool()],
         target_groups: vec![group()],
         apis: Vec::new(),
+        usage: crate::config::model::Usage::default(),
         listeners: vec![listener()],
         development_user_pool: Some(development_pool()),
     }

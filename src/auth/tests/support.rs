@@ -227,6 +227,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
         user_pools,
         target_groups: vec![],
         apis: Vec::new(),
+        usage: crate::config::model::Usage::default(),
         listeners: vec![],
         development_user_pool: None,
     }

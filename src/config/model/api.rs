@@ -76,6 +76,8 @@ pub struct Route {
     pub pattern: RoutePattern,
     /// Who may come; nobody is asked when absent.
     pub authorizer: Option<RouteAuthorizer>,
+    /// Whether it asks for an API key of a usage plan. Default false.
+    pub is_api_key_required: bool,
     /// How often it may be asked; all of these count, and the API's.
     pub throttle: Vec<Throttle>,
     /// Where requests go.

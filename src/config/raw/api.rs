@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::field::{Field, List, Table};
-use crate::config::raw::{Cors, Throttle};
+use crate::config::raw::{ApiKeySource, Cors, Throttle};
 use crate::config::units::DurationText;
 
 /// An API as on API Gateway: its routes decide who may come and who serves.
@@ -42,6 +42,11 @@ pub(in crate::config) struct Api {
     /// How often requests for its routes may come, all together or each client's. Limits of a route
     /// count too.
     pub(in crate::config) throttle: Field<Throttle>,
+    /// Whether routes that do not say so themselves ask for an API key of a usage plan. REST APIs
+    /// only. Default: `false`.
+    pub(in crate::config) api_key_required: Field<bool>,
+    /// Where the API key stands: `header`, which is `x-api-key`.
+    pub(in crate::config) api_key_source: Field<ApiKeySource>,
     /// By route key: `GET /orders/{id}`, `ANY /files/{proxy+}`, `$default`. The most specific path
     /// wins, then the method.
     #[schemars(extend("minProperties" = 1))]
@@ -136,6 +141,8 @@ pub(in crate::config) struct Route {
     /// Any of these scopes. With a `cognito` authorizer they ask for access tokens.
     #[schemars(length(min = 1), example = ["orders/read"])]
     pub(in crate::config) scopes: Field<List<String>>,
+    /// Whether it asks for an API key of a usage plan. Default: what the API says.
+    pub(in crate::config) api_key_required: Field<bool>,
     /// How often requests may come, all together or each client's. Limits of the API count too.
     pub(in crate::config) throttle: Field<Throttle>,
     /// Who serves it, and how it is asked.

@@ -36,6 +36,8 @@ struct House {
     is_strict: bool,
     authorizers: Authorizers,
     stage_variables: Vec<(String, String)>,
+    /// Whether routes that do not say so themselves ask for an API key.
+    needs_api_key: bool,
 }
 
 impl Judge<'_> {
@@ -75,6 +77,10 @@ impl Judge<'_> {
             let finding = Diagnostic::error("contradiction", key, message);
             self.report(finding.help("give it a route for `OPTIONS` and `gateway_responses`"));
         }
+        if let Some(key) = raw.api_key_source.key().filter(|_| flavour == Some(Flavour::Http)) {
+            let message = "an HTTP API has no API keys";
+            self.report(Diagnostic::error("contradiction", key, message).help("`type: rest` has"));
+        }
         let cors = self.cors(&raw.cors);
         let gateway_responses = self.gateway_responses(&raw.gateway_responses);
         let authorizers = self.authorizers(raw, flavour, scene);
@@ -84,6 +90,7 @@ impl Judge<'_> {
             is_strict: !matches!(raw.compatibility.value(), Some(raw::Compatibility::Aws)),
             authorizers,
             stage_variables: stage_variables.clone(),
+            needs_api_key: self.needs_api_key(&raw.api_key_required, flavour).unwrap_or(false),
         };
         let routes = self.routes(table, &house, scene);
         let is_open = |routes: &Vec<Route>| routes.iter().all(|route| route.authorizer.is_none());
@@ -214,13 +221,32 @@ impl Judge<'_> {
             stage_variables: &house.stage_variables,
         };
         let throttle = self.throttle(&raw.throttle, matches!(door, Some(Door::Open)));
+        let key_required = self.needs_api_key(&raw.api_key_required, Some(house.flavour));
+        let is_api_key_required = key_required.unwrap_or(house.needs_api_key);
         let integration = self.integration(key, around, raw, scene);
         let authorizer = match door? {
             Door::Open => None,
             Door::Closed(closed) => Some(house.authorizers.judge(*closed, scopes)),
         };
         let key = key.value.as_str().into();
-        Some(Route { key, pattern, authorizer, throttle, integration: integration? })
+        Some(Route {
+            key,
+            pattern,
+            authorizer,
+            is_api_key_required,
+            throttle,
+            integration: integration?,
+        })
+    }
+
+    fn needs_api_key(&mut self, raw: &Field<bool>, flavour: Option<Flavour>) -> Option<bool> {
+        let given = raw.given()?;
+        if given.value && flavour == Some(Flavour::Http) {
+            let message = "an HTTP API has no API keys";
+            let finding = Diagnostic::error("contradiction", given.key, message);
+            self.report(finding.help("`type: rest` has, and an authorizer says who is calling"));
+        }
+        Some(given.value)
     }
 
     fn route_scopes(&mut self, raw: &raw::Route) -> Option<Vec<String>> {

@@ -17,6 +17,7 @@ use super::stickiness::{self, StickinessMetrics};
 use super::text::{Labels, Text};
 use super::throttling::{self, ThrottleMetrics};
 use super::traffic::{self, Traffic};
+use super::usage_plans::{self, PlanMetrics};
 
 /// Values of the label `status_class`; `none` is a request that ended without an answer.
 pub const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -244,6 +245,7 @@ pub(super) struct Families {
     stickiness: Held<Box<str>, StickinessMetrics>,
     /// By API and route.
     throttling: Held<(Box<str>, Box<str>), ThrottleMetrics>,
+    usage_plans: Held<Box<str>, PlanMetrics>,
 }
 
 impl Families {
@@ -312,6 +314,10 @@ impl Families {
         self.throttling.get_or_make(key, || ThrottleMetrics::new(api, route))
     }
 
+    pub(super) fn usage_plan(&self, plan: &str) -> Arc<PlanMetrics> {
+        self.usage_plans.get_or_make(plan.into(), || PlanMetrics::new(plan))
+    }
+
     pub(super) fn write(&self, text: &mut Text) {
         self.write_rules(text);
         self.write_listeners(text);
@@ -319,6 +325,7 @@ impl Families {
         logouts::write(text, &self.logouts.living());
         stickiness::write(text, &self.stickiness.living());
         throttling::write(text, &self.throttling.living());
+        usage_plans::write(text, &self.usage_plans.living());
     }
 
     /// Series of rules appear with their first request: thousands of rules may never see one.
