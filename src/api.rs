@@ -22,8 +22,8 @@ use std::collections::HashMap;
 use ::http::HeaderMap;
 
 pub use self::cors::Cors;
-pub use self::dialect::Asker;
-pub use self::facts::Facts;
+pub use self::dialect::{Asker, authorizer_error};
+pub use self::facts::{Facts, claim};
 pub use self::integration::Integration;
 pub use self::limits::Limits;
 use self::mapping::Mappings;

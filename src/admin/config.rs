@@ -134,9 +134,10 @@ fn shutdown(shutdown: &Shutdown) -> Value {
 }
 
 fn access_log(log: &AccessLog) -> Value {
-    let AccessLog { destination, query, alb, load_balancer } = log;
+    let AccessLog { destination, format, query, alb, load_balancer } = log;
     json!({
         "destination": log_destination(destination),
+        "format": format.as_ref().map(|format| &format.text),
         "query": query,
         "alb": { "destination": log_destination(alb), "load_balancer": &**load_balancer },
     })

@@ -173,7 +173,8 @@ impl Facts<'_> {
 }
 
 /// A claim as API Gateway writes it out (api-gateway.md 2.4 and 2.5).
-fn claim(token: &VerifiedToken, name: &str, flavour: Flavour) -> Option<String> {
+#[must_use]
+pub fn claim(token: &VerifiedToken, name: &str, flavour: Flavour) -> Option<String> {
     let raw = token.claims().raw(name)?;
     let value: Value = serde_json::from_str(raw).ok()?;
     match (&value, flavour) {

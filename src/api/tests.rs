@@ -76,6 +76,7 @@ fn api(flavour: Flavour, is_strict: bool, keys: &[&str]) -> Api {
         stage_variables: Vec::new(),
         gateway_responses: Vec::new(),
         cors: None,
+        log_format: None,
         throttle: Vec::new(),
         base_path: String::new(),
         is_strict,

@@ -19,6 +19,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         startup_wait: minute,
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: minute },
         access_log: AccessLog {
+            format: None,
             destination: LogDestination::Off,
             query: false,
             alb: LogDestination::Off,

@@ -42,6 +42,7 @@ use super::signing_key::SigningKey;
 pub use crate::http::PathPolicy;
 use crate::http::TrustedProxies;
 use crate::http::forwarded::ForwardedFor;
+pub use crate::telemetry::log_format::LogFormat;
 
 /// A name that the file gives to something; cheap to clone.
 pub type Name = Arc<str>;
@@ -149,6 +150,8 @@ pub struct Shutdown {
 pub struct AccessLog {
     /// Where lines go.
     pub destination: LogDestination,
+    /// How they are written; ours when absent.
+    pub format: Option<LogFormat>,
     /// Whether the query string is written. Default false: it may hold secrets.
     pub query: bool,
     /// Where lines in the format of an Application Load Balancer go.

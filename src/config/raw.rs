@@ -150,6 +150,10 @@ pub(super) struct AccessLog {
     /// `stdout` (the default), `off`, or the path of a file.
     #[schemars(example = &"stdout")]
     pub(super) destination: Field<String>,
+    /// How lines are written: text with `$context.*` variables as of API Gateway, or one of its
+    /// stock formats `clf`, `json`, `csv`, `xml`. Default: our own JSON.
+    #[schemars(example = &"$context.requestId $context.status $context.routeKey")]
+    pub(super) format: Field<String>,
     /// Whether the query string is written; it may hold secrets. Default: `false`.
     pub(super) query: Field<bool>,
     /// The same requests in the access-log format of an Application Load Balancer. Default: none.
@@ -326,7 +330,7 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
             return Some("it belongs to the pool, under `user_pools`; name that pool here");
         }
         ("File", "identity_pools" | "rate_limits") => FILE,
-        ("Api", "stages" | "extends" | "openapi" | "mutual_tls")
+        ("Api", "stages" | "openapi" | "mutual_tls")
         | ("Authorizer", "request" | "aws_iam")
         | ("Route", "request_validator" | "request_models")
         | ("Integration", "connection_type") => API,

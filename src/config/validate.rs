@@ -22,6 +22,7 @@ mod header;
 mod identity_assertion;
 mod listener;
 mod listener_tls;
+mod log_format;
 mod pattern;
 mod response_headers;
 mod rule;

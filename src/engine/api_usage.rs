@@ -1,8 +1,5 @@
 //! API keys at a route that asks for one: after the authorizer, before the integration.
 
-#[cfg(test)]
-mod tests;
-
 use std::time::Duration;
 
 use ::http::header::RETRY_AFTER;

@@ -6,7 +6,7 @@ use pingora_proxy::Session;
 
 use super::Gateway;
 use super::context::{Begun, Context};
-use super::exchange;
+use super::{exchange, formatted};
 use crate::answer::Refusal;
 use crate::connection::{BodyRefusal, ConnectionFacts};
 use crate::engine::{Decision, Reason};
@@ -81,7 +81,11 @@ impl Gateway {
             record.exchange = exchange::describe(session, context, begun, reason);
         }
         if access_log.is_on() {
-            access_log.log(&record);
+            let format = formatted::format(context, snapshot);
+            if let Some(format) = format {
+                record.api_facts = formatted::facts(context, begun, reason, format);
+            }
+            access_log.log(&record, format);
         }
         if is_denial {
             self.denials.note(&record, record.error_reason);

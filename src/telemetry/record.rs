@@ -13,9 +13,11 @@ use super::trace::RequestId;
 use crate::clock::UnixMillis;
 
 mod alb;
+mod formatted;
 mod query;
 
 pub use self::alb::Exchange;
+pub use self::formatted::ApiFacts;
 
 /// What happened to one request. Start from [`Record::new`] and fill in what is known.
 #[derive(Debug, Clone)]
@@ -93,6 +95,9 @@ pub struct Record<'a> {
     pub tls: Option<Tls<'a>>,
     /// What the format of ALB's log needs besides; `None` when nothing writes that log.
     pub exchange: Option<Exchange<'a>>,
+    /// What a format of the file's own needs besides; `None` where none is written, or no API was
+    /// asked.
+    pub api_facts: Option<Box<ApiFacts<'a>>>,
 }
 
 /// A verified identity.
@@ -177,6 +182,7 @@ impl<'a> Record<'a> {
             user_agent: b"",
             tls: None,
             exchange: None,
+            api_facts: None,
         }
     }
 

@@ -37,6 +37,7 @@ mod identity_assertion;
 mod key_sets;
 mod lasting;
 mod listeners;
+mod log_formats;
 mod logs;
 mod lost_targets;
 mod mapping;

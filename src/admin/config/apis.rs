@@ -25,6 +25,7 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         is_strict,
         cors,
         throttle,
+        log_format,
         routes,
         span: _,
     } = api;
@@ -43,6 +44,7 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         "gateway_responses": responses,
         "cors": cors.as_ref().map(self::cors),
         "throttle": limits(throttle),
+        "access_log": log_format.as_ref().map(|format| json!({ "format": format.text })),
         "routes": routes,
     })
 }

@@ -285,6 +285,7 @@ fn full() -> Config {
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
         access_log: AccessLog {
             destination: LogDestination::File("/var/log/access.log".into()),
+            format: None,
             query: false,
             alb: LogDestination::Off,
             load_balancer: "app/edge/50dc6c495c0c9188".into(),

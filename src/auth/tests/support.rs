@@ -212,6 +212,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
         startup_wait: Duration::from_secs(30),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
         access_log: AccessLog {
+            format: None,
             destination: LogDestination::Off,
             query: false,
             alb: LogDestination::Off,

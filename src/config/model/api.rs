@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Cors, GroupIndex, JwtValidation, Name, Throttle};
+use super::{Cors, GroupIndex, JwtValidation, LogFormat, Name, Throttle};
 use crate::config::diagnostics::Span;
 use crate::config::expression::Expression;
 use crate::config::regex::Regex;
@@ -34,6 +34,8 @@ pub struct Api {
     pub cors: Option<Cors>,
     /// How often its routes may be asked; all of these count.
     pub throttle: Vec<Throttle>,
+    /// How its requests are written to the access log; as the file says when absent.
+    pub log_format: Option<LogFormat>,
     /// In file order.
     pub routes: Vec<Route>,
     /// Where the API stands in the file.

@@ -4,14 +4,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::field::{Field, List, Table};
-use crate::config::raw::{ApiKeySource, Cors, Throttle};
+use crate::config::raw::{AdditionalClaim, ApiKeySource, Cors, Throttle};
 use crate::config::units::DurationText;
 
 /// An API as on API Gateway: its routes decide who may come and who serves.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend("required" = ["type", "routes"]))]
+#[schemars(extend("anyOf" = [{ "required": ["type", "routes"] }, { "required": ["extends"] }]))]
 pub(in crate::config) struct Api {
+    /// Another API whose keys this one has too, but for those written here: another stage of it.
+    pub(in crate::config) extends: Field<String>,
     /// `http`: an HTTP API (v2). `rest`: a REST API (v1). They find routes and answer differently.
     #[serde(rename = "type")]
     pub(in crate::config) kind: Field<ApiType>,
@@ -47,10 +49,22 @@ pub(in crate::config) struct Api {
     pub(in crate::config) api_key_required: Field<bool>,
     /// Where the API key stands: `header`, which is `x-api-key`.
     pub(in crate::config) api_key_source: Field<ApiKeySource>,
+    /// How its requests are written to the access log, instead of as the file says.
+    pub(in crate::config) access_log: Field<ApiAccessLog>,
     /// By route key: `GET /orders/{id}`, `ANY /files/{proxy+}`, `$default`. The most specific path
     /// wins, then the method.
     #[schemars(extend("minProperties" = 1))]
     pub(in crate::config) routes: Field<Table<Route>>,
+}
+
+/// How requests are written to the access log.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["format"]))]
+pub(in crate::config) struct ApiAccessLog {
+    /// Text with `$context.*` variables, or a stock format: `clf`, `json`, `csv`, `xml`.
+    #[schemars(example = &"json")]
+    pub(in crate::config) format: Field<String>,
 }
 
 /// Which of AWS's two kinds of API.
@@ -129,6 +143,8 @@ pub(in crate::config) struct JwtAuthorizer {
     /// `$request.querystring.NAME` for HTTP APIs. Default: `$request.header.Authorization`.
     #[schemars(example = &"$request.header.Authorization")]
     pub(in crate::config) identity_source: Field<String>,
+    /// REST APIs: claims that must be there, with one of these values.
+    pub(in crate::config) additional_claims: Field<List<AdditionalClaim>>,
 }
 
 /// Requests of one method and path.

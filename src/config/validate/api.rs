@@ -1,6 +1,7 @@
 //! `apis:`, their stages and routes.
 
 mod authorizer;
+mod extends;
 mod gateway_response;
 mod mapping;
 mod route_key;
@@ -9,6 +10,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use self::authorizer::{Authorizers, Door};
+use self::extends::Merged;
 pub(super) use self::mapping::FilledHeader;
 use self::mapping::Surroundings;
 use self::route_key::{base_path, route_key, shape, template};
@@ -48,13 +50,21 @@ impl Judge<'_> {
         scene: &mut Scene<'_>,
     ) -> Vec<Option<Api>> {
         let entries = raw.value().map(|table| &table.entries).into_iter().flatten();
-        entries.map(|(name, api)| self.api(name, api.as_ref()?, scene)).collect()
+        let before = self.findings.len();
+        let apis = entries
+            .map(|(name, api)| {
+                let merged = self.merged(raw.value()?, name, api.as_ref()?, scene);
+                self.api(name, &merged, scene)
+            })
+            .collect();
+        self.forget_repeated(before);
+        apis
     }
 
     fn api(
         &mut self,
         name: &Spanned<String>,
-        raw: &raw::Api,
+        raw: &Merged<'_>,
         scene: &mut Scene<'_>,
     ) -> Option<Api> {
         let kind = self.demand(&raw.kind, name.span, "type");
@@ -81,7 +91,11 @@ impl Judge<'_> {
             let message = "an HTTP API has no API keys";
             self.report(Diagnostic::error("contradiction", key, message).help("`type: rest` has"));
         }
-        let cors = self.cors(&raw.cors);
+        let log_format = raw.access_log.given().and_then(|log| {
+            self.demand(&log.value.format, log.key, "format")?;
+            self.log_format(&log.value.format, flavour == Some(Flavour::Rest))
+        });
+        let cors = self.cors(raw.cors);
         let gateway_responses = self.gateway_responses(&raw.gateway_responses);
         let authorizers = self.authorizers(raw, flavour, scene);
         let table = self.demand(&raw.routes, name.span, "routes")?;
@@ -108,6 +122,7 @@ impl Judge<'_> {
             is_strict: house.is_strict,
             cors,
             throttle,
+            log_format,
             routes,
             span: name.span,
         })
@@ -115,7 +130,7 @@ impl Judge<'_> {
 
     /// `Some(None)` is `$default`.
     #[allow(clippy::option_option)]
-    fn stage(&mut self, raw: &raw::Api, flavour: Option<Flavour>) -> Option<Option<Name>> {
+    fn stage(&mut self, raw: &Merged<'_>, flavour: Option<Flavour>) -> Option<Option<Name>> {
         let stage = match raw.stage.given() {
             None if raw.stage.is_absent() => {
                 (flavour == Some(Flavour::Rest)).then(|| REST_STAGE.into())

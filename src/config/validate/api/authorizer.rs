@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use super::super::pattern::Refusal;
 use super::super::{Judge, Scene, header};
+use super::extends::Merged;
 use crate::config::diagnostics::{Diagnostic, Span};
-use crate::config::field::{Field, Spanned};
+use crate::config::field::{Field, List, Spanned};
 use crate::config::model::{
-    AuthorizerKind, Demand, Flavour, IdentitySource, JwtValidation, PoolIndex, Profile,
-    RouteAuthorizer, TokenUse,
+    AdditionalClaim, AuthorizerKind, Demand, Flavour, IdentitySource, JwtValidation, PoolIndex,
+    Profile, RouteAuthorizer, TokenUse,
 };
 use crate::config::raw;
 use crate::config::regex::Regex;
@@ -33,6 +34,7 @@ struct Authorizer {
     pools: Vec<PoolIndex>,
     source: IdentitySource,
     kind: AuthorizerKind,
+    additional_claims: Vec<AdditionalClaim>,
 }
 
 /// Who may come to a route, as far as the file says.
@@ -50,7 +52,7 @@ pub(super) struct Closed {
 impl Judge<'_> {
     pub(super) fn authorizers(
         &mut self,
-        api: &raw::Api,
+        api: &Merged<'_>,
         flavour: Option<Flavour>,
         scene: &mut Scene<'_>,
     ) -> Authorizers {
@@ -123,7 +125,9 @@ impl Judge<'_> {
         let pool = pool.and_then(|name| scene.pools.pool(self, name));
         let may_be_query = flavour != Some(Flavour::Rest);
         let source = self.token_source(&jwt.value.identity_source, may_be_query);
-        Some(Authorizer { pools: vec![pool?], source: source?, kind: AuthorizerKind::Jwt })
+        let additional_claims = self.api_claims(&jwt.value.additional_claims, flavour);
+        let kind = AuthorizerKind::Jwt;
+        Some(Authorizer { pools: vec![pool?], source: source?, kind, additional_claims })
     }
 
     fn cognito_authorizer(
@@ -145,7 +149,31 @@ impl Judge<'_> {
             pools: pools.filter(|pools| !pools.is_empty())?,
             source: source?,
             kind: AuthorizerKind::Cognito { validation_expression },
+            additional_claims: Vec::new(),
         })
+    }
+
+    /// As rules have them; only a REST API's authorizer asks for some, and not for what it judges
+    /// by itself.
+    fn api_claims(
+        &mut self,
+        raw: &Field<List<raw::AdditionalClaim>>,
+        flavour: Option<Flavour>,
+    ) -> Vec<AdditionalClaim> {
+        if let Some(key) = raw.key().filter(|_| flavour == Some(Flavour::Http)) {
+            let message = "an HTTP API's authorizer has no `additional_claims`";
+            self.report(Diagnostic::error("contradiction", key, message).help("`type: rest` has"));
+        }
+        for item in raw.value().map(|list| &list.items).into_iter().flatten() {
+            let name = item.value.name.given();
+            if let Some(name) =
+                name.filter(|name| matches!(name.value.as_str(), "aud" | "scope" | "scp"))
+            {
+                let message = format!("`{}` is judged by pool and `scopes`", name.value);
+                self.report(Diagnostic::error("invalid-claim", name.span, message));
+            }
+        }
+        self.additional_claims(raw)
     }
 
     fn cognito_pool(&mut self, name: &Spanned<String>, scene: &mut Scene<'_>) -> Option<PoolIndex> {
@@ -229,7 +257,7 @@ impl Authorizers {
 
     /// What a route with these scopes asks for.
     pub(super) fn judge(&self, closed: Closed, scopes: Option<Vec<String>>) -> RouteAuthorizer {
-        let Authorizer { pools, source, kind } = closed.authorizer;
+        let Authorizer { pools, source, kind, additional_claims } = closed.authorizer;
         let token_use = match (&kind, &scopes) {
             (AuthorizerKind::Cognito { .. }, None) => TokenUse::Id,
             (AuthorizerKind::Cognito { .. }, Some(_)) => TokenUse::Access,
@@ -244,7 +272,7 @@ impl Authorizers {
                 token_use,
                 scopes: scopes.map(Demand::AnyOf),
                 groups: None,
-                additional_claims: Vec::new(),
+                additional_claims,
                 identity_source: source,
                 forward_authorization: true,
             },
