@@ -16,6 +16,9 @@ use crate::config::model::Name;
 /// Where the key stands.
 pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
+/// What a request is told that its key does not let through.
+type Passed = Result<(), Box<(Reason, Step)>>;
+
 impl AtRoute<'_> {
     /// Whether the target does not see the key: it is the gateway's secret. AWS passes it on.
     pub(super) const fn keeps_api_key(&self) -> bool {
@@ -35,7 +38,7 @@ impl View<'_> {
         place: Place,
         request: &Request<'_>,
         moment: Moment,
-    ) -> (Option<&Name>, Result<(), Box<(Reason, Step)>>) {
+    ) -> (Option<&Name>, Passed) {
         if !at.route.is_api_key_required {
             return (None, Ok(()));
         }

@@ -67,7 +67,7 @@ impl Judge<'_> {
         raw: &Merged<'_>,
         scene: &mut Scene<'_>,
     ) -> Option<Api> {
-        let kind = self.demand(&raw.kind, name.span, "type");
+        let kind = self.demand(raw.kind, name.span, "type");
         let flavour = kind.map(|kind| match kind.value {
             raw::ApiType::Http => Flavour::Http,
             raw::ApiType::Rest => Flavour::Rest,
@@ -77,7 +77,7 @@ impl Judge<'_> {
             Some(text) => self.accept("invalid-base-path", text.span, base_path(&text.value)),
         };
         let stage = self.stage(raw, flavour);
-        let stage_variables = self.stage_variables(&raw.stage_variables);
+        let stage_variables = self.stage_variables(raw.stage_variables);
         if let Some(key) = raw.gateway_responses.key().filter(|_| flavour == Some(Flavour::Http)) {
             let message = "an HTTP API has no gateway responses";
             self.report(Diagnostic::error("contradiction", key, message).help("`type: rest` has"));
@@ -96,19 +96,19 @@ impl Judge<'_> {
             self.log_format(&log.value.format, flavour == Some(Flavour::Rest))
         });
         let cors = self.cors(raw.cors);
-        let gateway_responses = self.gateway_responses(&raw.gateway_responses);
+        let gateway_responses = self.gateway_responses(raw.gateway_responses);
         let authorizers = self.authorizers(raw, flavour, scene);
-        let table = self.demand(&raw.routes, name.span, "routes")?;
+        let table = self.demand(raw.routes, name.span, "routes")?;
         let house = House {
             flavour: flavour.unwrap_or(Flavour::Http),
             is_strict: !matches!(raw.compatibility.value(), Some(raw::Compatibility::Aws)),
             authorizers,
             stage_variables: stage_variables.clone(),
-            needs_api_key: self.needs_api_key(&raw.api_key_required, flavour).unwrap_or(false),
+            needs_api_key: self.needs_api_key(raw.api_key_required, flavour).unwrap_or(false),
         };
         let routes = self.routes(table, &house, scene);
         let is_open = |routes: &Vec<Route>| routes.iter().all(|route| route.authorizer.is_none());
-        let throttle = self.throttle(&raw.throttle, routes.as_ref().is_some_and(is_open));
+        let throttle = self.throttle(raw.throttle, routes.as_ref().is_some_and(is_open));
         let routes = routes?;
         self.judge_throttle_memory(name.span, &throttle, &routes);
         Some(Api {
