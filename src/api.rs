@@ -14,6 +14,7 @@ pub mod limits;
 mod mapping;
 mod required;
 mod table;
+pub mod usage;
 
 #[cfg(test)]
 mod tests;
@@ -29,8 +30,8 @@ pub use self::authorizer::{
 };
 pub use self::body::{BodyModels, JudgedBody};
 pub use self::cors::Cors;
-pub use self::dialect::{Asker, Denial};
-pub use self::facts::Facts;
+pub use self::dialect::{Asker, Denial, authorizer_error};
+pub use self::facts::{Facts, claim};
 pub use self::integration::{Backend, Integration, mocked};
 pub use self::limits::Limits;
 use self::mapping::Mappings;
@@ -73,8 +74,9 @@ pub struct Api {
     pub cors: Option<Cors>,
     /// How often it may be asked.
     pub limits: Option<Box<Limits>>,
-    /// Whether who is over a limit is told when to come again; API Gateway does not say.
-    pub tells_when_to_retry: bool,
+    /// Whether it takes the safe reading where API Gateway's is not, and tells who is over a limit
+    /// when to come again.
+    pub is_strict: bool,
     /// In file order.
     pub routes: Vec<Route>,
 }
@@ -92,6 +94,8 @@ pub struct Route {
     query_parameter: Option<Box<str>>,
     /// Any of these is demanded; what a refused caller is told.
     pub scopes: Vec<String>,
+    /// Whether it asks for an API key of a usage plan.
+    pub is_api_key_required: bool,
     /// How often it may be asked.
     pub limits: Option<Box<Limits>>,
     /// What requests must have.
@@ -143,6 +147,7 @@ impl Api {
             });
             routes.push(Route {
                 key: route.key.clone(),
+                is_api_key_required: route.is_api_key_required,
                 limits: Limits::compile(&route.throttle, before.get(&*route.key).copied(), || {
                     metrics.throttle(&api.name, &route.key)
                 }),
@@ -181,7 +186,7 @@ impl Api {
                 previous.and_then(|api| api.limits.as_deref()),
                 || metrics.throttle(&api.name, ""),
             ),
-            tells_when_to_retry: api.is_strict,
+            is_strict: api.is_strict,
             routes,
         }
     }

@@ -27,6 +27,7 @@ pub fn judge(config: &Config) -> Vec<Diagnostic> {
     for api in config.apis.iter().filter(|api| !api.is_strict) {
         openings::judge_api(api, &mut findings);
     }
+    openings::judge_api_keys(config, &mut findings);
     findings
 }
 

@@ -7,6 +7,7 @@
 #[macro_use]
 mod short_and_long;
 
+pub mod api_key;
 mod body_model;
 mod certificate;
 mod decode;

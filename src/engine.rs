@@ -7,6 +7,7 @@ mod api_consult;
 mod api_limits;
 mod api_route;
 mod api_signed;
+mod api_usage;
 mod reason;
 mod sign_in;
 mod witness;
@@ -32,7 +33,7 @@ use crate::auth::key_source::KeyWait;
 use crate::auth::{self, CompiledValidation, Identity, Outcome, Patience};
 use crate::aws::Credential;
 use crate::clock::UnixMillis;
-use crate::config::model::{Forward, GroupIndex, ProtocolVersion};
+use crate::config::model::{Forward, GroupIndex, Name, ProtocolVersion};
 use crate::http::forwarded::{FORWARDED_FOR, check_addresses};
 use crate::http::{Authority, Received, Target, limits, tidy};
 use crate::routing::{Particulars, Selection, choose_group, redirect};
@@ -125,6 +126,8 @@ pub struct Decision {
     pub target: Option<Box<str>>,
     /// The canonical authority, where the request did not have that spelling.
     pub authority: Option<Box<str>>,
+    /// The API key that it came with, where that is known.
+    pub api_key: Option<Name>,
     /// The API and its route, where a rule led to one.
     pub api: Option<api::Place>,
     /// What is to be done.
@@ -215,6 +218,7 @@ impl Decision {
             target: None,
             authority: None,
             api: None,
+            api_key: None,
             step,
         }
     }

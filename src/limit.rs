@@ -16,9 +16,10 @@ use std::hash::Hash;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use self::bucket::{Bucket, Pace};
+pub use self::bucket::Bucket;
+use self::bucket::Pace;
 use self::table::Table;
-use crate::config::model::{Throttle, ThrottleKey};
+use crate::config::model::{self, Throttle, ThrottleKey};
 use crate::telemetry::metrics::ThrottleMetrics;
 
 /// One limit with its state.
@@ -37,6 +38,35 @@ pub struct Limit {
 enum Buckets {
     One(Bucket),
     Keyed(Table),
+}
+
+/// A limit whose buckets somebody else keeps: of clients that are all known.
+#[derive(Debug)]
+pub struct Gauge {
+    /// As the file has it.
+    pub settings: model::Pace,
+    pace: Pace,
+    /// When it was first asked; times are counted from there.
+    origin: OnceLock<Instant>,
+}
+
+impl Gauge {
+    /// A limit of which nothing is used.
+    #[must_use]
+    pub fn new(settings: model::Pace) -> Self {
+        let pace = Pace::new(settings.rate, settings.burst);
+        Self { settings, pace, origin: OnceLock::new() }
+    }
+
+    /// Takes one token out of a bucket.
+    ///
+    /// # Errors
+    ///
+    /// There is none, and none was taken.
+    pub fn take(&self, bucket: &Bucket, now: Instant) -> Result<(), Throttled> {
+        let taken = bucket.take(self.pace, since(&self.origin, now));
+        taken.map_err(|wait| Throttled { retry_after: Duration::from_nanos(wait) })
+    }
 }
 
 /// It may not be done now.
@@ -70,9 +100,7 @@ impl Limit {
     ///
     /// There is none, and none was taken.
     pub fn take(&self, key: impl Hash, now: Instant) -> Result<(), Throttled> {
-        let origin = *self.origin.get_or_init(|| now);
-        let since = now.saturating_duration_since(origin).as_nanos();
-        let now = u64::try_from(since).unwrap_or(u64::MAX);
+        let now = since(&self.origin, now);
         let taken = match &self.buckets {
             Buckets::One(bucket) => bucket.take(self.pace, now),
             Buckets::Keyed(table) => table.take(key, self.pace, now),
@@ -82,4 +110,10 @@ impl Limit {
             Throttled { retry_after: Duration::from_nanos(wait) }
         })
     }
+}
+
+/// Nanoseconds since it was first asked.
+fn since(origin: &OnceLock<Instant>, now: Instant) -> u64 {
+    let origin = *origin.get_or_init(|| now);
+    u64::try_from(now.saturating_duration_since(origin).as_nanos()).unwrap_or(u64::MAX)
 }

@@ -8,6 +8,7 @@ mod cors;
 mod exchange;
 mod fail_point;
 mod failure;
+mod formatted;
 mod forward;
 mod held_body;
 mod integration;

@@ -9,6 +9,7 @@ use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
 use crate::answer::{Answer, Refusal, Style};
+use crate::api::usage::Usage;
 use crate::api::{self, Api};
 use crate::assertion::Asserter;
 use crate::assertion::oidc_data::OidcSigner;
@@ -45,6 +46,8 @@ pub struct Snapshot {
     pub credentials: Credentials,
     /// APIs, in file order.
     pub apis: Vec<Api>,
+    /// API keys and their plans; absent where there is no plan.
+    pub usage: Option<Box<Usage>>,
     /// Headers that are ours.
     pub owned: OwnedHeaders,
     /// Vouches for requests to groups that want it; `None` when there is no such group, or when
@@ -179,6 +182,10 @@ impl Snapshot {
                 Api::compile(api, &authorizers, &config.claim_headers, before, metrics)
             })
             .collect();
+        let usage = (!config.usage.plans.is_empty()).then(|| {
+            let before = previous.and_then(|old| old.usage.as_deref());
+            Box::new(Usage::compile(&config.usage, &config.apis, before, metrics))
+        });
         let signs_in = listeners
             .iter()
             .any(|listener| listener.rules.iter().any(|rule| rule.sign_in.is_some()));
@@ -203,6 +210,7 @@ impl Snapshot {
             listeners,
             credentials: Credentials::compile(&config.aws_credentials),
             apis,
+            usage,
             authorizers,
             groups,
             asserter,

@@ -9,6 +9,7 @@ pub mod connection_log;
 pub mod denials;
 pub mod health_check_log;
 pub mod json;
+pub mod log_format;
 pub mod logging;
 pub mod metrics;
 pub mod record;

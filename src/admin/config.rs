@@ -9,6 +9,7 @@ mod claims;
 mod listeners;
 mod sign_in;
 mod targets;
+mod usage;
 
 use std::path::Path;
 use std::time::Duration;
@@ -47,6 +48,7 @@ pub fn redacted(config: &Config) -> Value {
         target_groups,
         aws_credentials,
         apis,
+        usage,
         listeners,
         development_user_pool,
     } = config;
@@ -74,6 +76,9 @@ pub fn redacted(config: &Config) -> Value {
         "aws_credentials":
             named(aws_credentials.iter().map(|one| (&one.name, aws_credential(one)))),
         "apis": named(apis.iter().map(|api| (&api.name, apis::api(api, &names)))),
+        "api_keys": usage::api_keys(usage),
+        "api_key_file": usage::key_file(usage),
+        "usage_plans": usage::usage_plans(config, &names),
         "listeners": named(
             listeners.iter().map(|listener| {
                 (&listener.name, listeners::listener(listener, &names))
@@ -167,9 +172,10 @@ fn shutdown(shutdown: &Shutdown) -> Value {
 }
 
 fn access_log(log: &AccessLog) -> Value {
-    let AccessLog { destination, query, alb, load_balancer } = log;
+    let AccessLog { destination, format, query, alb, load_balancer } = log;
     json!({
         "destination": log_destination(destination),
+        "format": format.as_ref().map(|format| &format.text),
         "query": query,
         "alb": { "destination": log_destination(alb), "load_balancer": &**load_balancer },
     })

@@ -27,6 +27,21 @@ pub enum Refusal {
     /// It is over a limit of its API or route.
     #[error("there were too many requests")]
     Throttled,
+    /// The route asks for an API key, and there is none.
+    #[error("there is no API key")]
+    ApiKeyMissing,
+    /// There is more than one, or no such key.
+    #[error("the API key is not known")]
+    ApiKeyUnknown,
+    /// The file has switched the API key off.
+    #[error("the API key is switched off")]
+    ApiKeyDisabled,
+    /// No usage plan opens the API for this API key.
+    #[error("no usage plan opens the API for the API key")]
+    ApiKeyUnattached,
+    /// The quota of the API key's usage plan is used up.
+    #[error("the quota of the API key is used up")]
+    QuotaExceeded,
     /// The target group's protocol version cannot carry the request (alb.md 9.1).
     #[error("the target group cannot speak the client's protocol")]
     ProtocolMismatch,
@@ -74,13 +89,18 @@ pub enum Refusal {
 impl Refusal {
     /// Every refusal but the malformed, for whoever prepares a counter for each; the malformed are
     /// [`Malformed::ALL`].
-    pub const ALL_BUT_MALFORMED: [Self; 20] = [
+    pub const ALL_BUT_MALFORMED: [Self; 25] = [
         Self::RequestTimeout,
         Self::BodyTooLarge,
         Self::BodyMalformed,
         Self::MisdirectedHost,
         Self::UnverifiedClient,
         Self::Throttled,
+        Self::ApiKeyMissing,
+        Self::ApiKeyUnknown,
+        Self::ApiKeyDisabled,
+        Self::ApiKeyUnattached,
+        Self::QuotaExceeded,
         Self::ProtocolMismatch,
         Self::RedirectTooLong,
         Self::TransformFailed,
@@ -108,6 +128,11 @@ impl Refusal {
             Self::MisdirectedHost => "misdirected_host",
             Self::UnverifiedClient => "unverified_client",
             Self::Throttled => "throttled",
+            Self::ApiKeyMissing => "api_key_missing",
+            Self::ApiKeyUnknown => "api_key_unknown",
+            Self::ApiKeyDisabled => "api_key_disabled",
+            Self::ApiKeyUnattached => "api_key_unattached",
+            Self::QuotaExceeded => "quota_exceeded",
             Self::ProtocolMismatch => "protocol_mismatch",
             Self::RedirectTooLong => "redirect_too_long",
             Self::TransformFailed => "transform_failed",
@@ -134,7 +159,11 @@ impl Refusal {
             Self::BodyTooLarge => 413,
             Self::BodyMalformed => 400,
             Self::MisdirectedHost | Self::UnverifiedClient => 421,
-            Self::Throttled => 429,
+            Self::ApiKeyMissing
+            | Self::ApiKeyUnknown
+            | Self::ApiKeyDisabled
+            | Self::ApiKeyUnattached => 403,
+            Self::Throttled | Self::QuotaExceeded => 429,
             Self::ProtocolMismatch => 464,
             Self::RedirectTooLong => 507,
             Self::NoTarget | Self::TargetBusy | Self::Overloaded => 503,

@@ -124,7 +124,9 @@ pub fn rest_refuse(
             ..RestError::of(ResponseType::IntegrationFailure, "Internal server error")
         },
         Refusal::IdentityEnded => RestError::of(ResponseType::Unauthorized, "Unauthorized"),
+        Refusal::QuotaExceeded => RestError::of(ResponseType::QuotaExceeded, "Limit Exceeded"),
         _ => match refusal.status() {
+            403 => RestError::of(ResponseType::InvalidApiKey, "Forbidden"),
             429 => RestError::of(ResponseType::Throttled, "Too Many Requests"),
             502..=504 => RestError::of(
                 ResponseType::IntegrationFailure,

@@ -262,6 +262,18 @@ impl Api {
     }
 }
 
+/// `$context.authorizer.error`.
+#[must_use]
+pub fn authorizer_error(route: &Route, reason: Reason) -> String {
+    match reason {
+        Reason::TokenMissing => "missing: token not provided".to_owned(),
+        Reason::ScopeMissing => {
+            format!("insufficient_scope: expected scopes: [{}]", route.scopes.join(" "))
+        }
+        _ => format!("invalid_token: {}", description(reason)),
+    }
+}
+
 fn rest(asker: Asker<'_>) -> RestAsker<'_> {
     RestAsker { caller: asker.caller, request_id: uuid(asker.id), extended_id: asker.id }
 }

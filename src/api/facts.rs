@@ -49,6 +49,8 @@ pub struct Facts<'a> {
     pub signer: Option<&'a Credential>,
     /// What an authorizer of the operator's has said of the caller.
     pub said: Option<&'a Judged>,
+    /// The name of the API key that it came with.
+    pub api_key: Option<&'a str>,
 }
 
 impl Facts<'_> {
@@ -162,6 +164,7 @@ impl Facts<'_> {
                 self.route.key.split_once(' ').map_or("$default", |(_, path)| path).into()
             }
             Variable::RouteKey => Cow::Borrowed(&*self.route.key),
+            Variable::ApiKeyId => self.api_key?.into(),
             Variable::SourceIp => self.client.to_string().into(),
             Variable::Stage => self.api.stage().into(),
             Variable::UserAgent => joined(self.headers, USER_AGENT.as_str())?.into(),
@@ -190,7 +193,8 @@ impl Facts<'_> {
 }
 
 /// A claim as API Gateway writes it out (api-gateway.md 2.4 and 2.5).
-fn claim(token: &VerifiedToken, name: &str, flavour: Flavour) -> Option<String> {
+#[must_use]
+pub fn claim(token: &VerifiedToken, name: &str, flavour: Flavour) -> Option<String> {
     let raw = token.claims().raw(name)?;
     let value: Value = serde_json::from_str(raw).ok()?;
     match (&value, flavour) {

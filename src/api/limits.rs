@@ -50,22 +50,35 @@ impl Limits {
     }
 }
 
-/// Counts a request of whom nothing is known but the address. Each address's own limits are asked
-/// before those that all share, so that one client that is over its own takes nothing of the others'.
+/// Counts a request of whom nothing is known but the address. These limits are asked before those
+/// that all share, so that one client that is over its own takes nothing of the others'.
 ///
 /// # Errors
 ///
 /// It is over one of the limits.
-pub fn before_authorizer(
+pub fn by_address(
     (route, api): (Option<&Limits>, Option<&Limits>),
     address: IpAddr,
     now: Instant,
 ) -> Result<(), Throttled> {
-    let places = || route.into_iter().chain(api);
-    for limit in places().flat_map(|limits| &limits.by_address) {
+    let places = route.into_iter().chain(api);
+    for limit in places.flat_map(|limits| &limits.by_address) {
         limit.take(subscriber(address), now)?;
     }
-    for limit in places().flat_map(|limits| &limits.shared) {
+    Ok(())
+}
+
+/// Counts a request by the limits that all share.
+///
+/// # Errors
+///
+/// It is over one of them.
+pub fn shared(
+    (route, api): (Option<&Limits>, Option<&Limits>),
+    now: Instant,
+) -> Result<(), Throttled> {
+    let places = route.into_iter().chain(api);
+    for limit in places.flat_map(|limits| &limits.shared) {
         limit.take((), now)?;
     }
     Ok(())

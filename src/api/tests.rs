@@ -50,11 +50,13 @@ fn route(key: &str) -> Route {
         response_mappings: Vec::new(),
         timeout: Duration::from_secs(1),
     };
+    let throttle = Vec::new();
     Route {
         key: key.into(),
         pattern,
         authorizer,
-        throttle: Vec::new(),
+        is_api_key_required: false,
+        throttle,
         required: Vec::new(),
         body_models: Vec::new(),
         integration,
@@ -80,6 +82,7 @@ fn api(flavour: Flavour, is_strict: bool, keys: &[&str]) -> Api {
         stage_variables: Vec::new(),
         gateway_responses: Vec::new(),
         cors: None,
+        log_format: None,
         throttle: Vec::new(),
         base_path: String::new(),
         is_strict,

@@ -29,6 +29,8 @@ const TRIAL_INTERVAL: Duration = Duration::from_millis(250);
 const QUIET_INTERVAL: Duration = Duration::from_secs(1);
 /// How often keys of identity assertions are looked at.
 const KEY_INTERVAL: Duration = Duration::from_secs(5);
+/// How often what quotas have counted is written, if it changed.
+const USAGE_INTERVAL: Duration = Duration::from_secs(5);
 /// Between the panic of a background task and its new beginning.
 const RESPITE: Duration = Duration::from_secs(1);
 
@@ -77,6 +79,7 @@ impl BackgroundService for Background {
             )
         }));
         tokio::spawn(rotate_identity_keys(Arc::clone(gateway)));
+        tokio::spawn(keep_usage(Arc::clone(gateway)));
         tokio::spawn(become_ready(Arc::clone(gateway)));
         tokio::spawn(supervisor::feed_watchdog());
         tokio::spawn(watch_file(Arc::clone(&self.reloader)));
@@ -133,6 +136,21 @@ async fn rotate_identity_keys(gateway: Arc<Gateway>) {
         if let Some(signer) = &snapshot.oidc_signer {
             signer.rotate(now);
         }
+    }
+}
+
+/// Keeps what quotas have counted, so that an end without warning forgives little.
+async fn keep_usage(gateway: Arc<Gateway>) {
+    let mut ticks = tokio::time::interval(USAGE_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let gateway = Arc::clone(&gateway);
+        let kept = tokio::task::spawn_blocking(move || {
+            gateway.usage_store.keep(gateway.snapshot.load().usage.as_deref());
+        });
+        // A panic is logged and counted by the hook; the next turn tries again.
+        drop(kept.await);
     }
 }
 

@@ -1,5 +1,5 @@
-//! The files that target groups, error pages and APIs name: authorities, client certificates and
-//! their keys, texts, OpenAPI files. When one is replaced on disk all is read and compiled anew, as after a reload.
+//! The files that are named in the file: authorities, client certificates and their keys, texts, API
+//! keys, OpenAPI files. When one is replaced on disk all is read and compiled anew, as after a reload.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -37,6 +37,7 @@ impl NamedFiles {
         if let Some(list) = &config.deny_list {
             texts.insert(list.path.clone(), list.digest);
         }
+        texts.extend(config.usage.key_file.clone());
         let texts = texts.into_iter().map(|(path, known)| Watch::new(path, known));
         Self(paths.into_iter().map(watch).chain(texts).collect())
     }

@@ -431,7 +431,7 @@ impl Reloader {
             state.show_ends(&self.gateway);
         }
         if state.named_files.poll() {
-            tracing::info!("a file that a target group or an error page names has changed");
+            tracing::info!("a file that is named in the file has changed");
             // What is wrong is said in the log and by a gauge; what was before still serves.
             drop(self.reload_locked(&mut state, Cause::NamedFile));
         }

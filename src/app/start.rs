@@ -19,6 +19,7 @@ use super::background::Background;
 use super::reload::Reloader;
 use super::session_key::{self, SessionKeyError};
 use super::stop::StopSignal;
+use super::usage_store::UsageStore;
 use crate::config::Loaded;
 use crate::config::model::{self, Config, LogDestination};
 use crate::connection::{self, BindError, ListenerService, ListenerSettings, MemoryLimit, Shares};
@@ -110,6 +111,8 @@ pub struct Gateway {
     pub connection_log: Arc<ArcSwap<ConnectionLog>>,
     /// Where the deny list is kept.
     pub deny_store: Arc<DenyStore>,
+    /// Where it is kept what quotas have counted.
+    pub usage_store: UsageStore,
     /// The last refusals.
     pub denials: Arc<Denials>,
     /// Whether first key sets are in, or were waited for long enough.
@@ -201,6 +204,7 @@ pub fn run(
     tracing::info!(listeners = config.listeners.len(), "serving");
     server.run(RunArgs { shutdown_signal: Box::new(stop) });
 
+    gateway.usage_store.keep(gateway.snapshot.load().usage.as_deref());
     gateway.access_log.load().flush_and_stop(Duration::from_secs(1));
     gateway.health_check_log.load().flush_and_stop(Duration::from_secs(1));
     gateway.connection_log.load().flush_and_stop(Duration::from_secs(1));
@@ -256,6 +260,10 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
         return Err(StartError::Target(fault.to_string()));
     }
     snapshot.authorizers.deny_list().posted().restore(denied);
+    let usage_store = UsageStore::new(snapshot.config.state_directory.as_deref());
+    if let Some(usage) = &snapshot.usage {
+        usage_store.restore(usage);
+    }
     keys.adopt(Arc::clone(&snapshot.authorizers));
     metrics.reload_succeeded(snapshot.generation, crate::clock::wall());
     Ok(Gateway {
@@ -266,6 +274,7 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
         health_check_log: Arc::new(ArcSwap::from_pointee(health_check_log)),
         connection_log: Arc::new(ArcSwap::from_pointee(connection_log)),
         deny_store: Arc::new(deny_store),
+        usage_store,
         denials: Arc::new(Denials::new()),
         has_started: AtomicBool::new(false),
         is_stopping: AtomicBool::new(false),

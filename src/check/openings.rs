@@ -3,7 +3,7 @@
 use super::finding;
 use crate::api::{Bypass, bypasses};
 use crate::config::diagnostics::{Diagnostic, Severity};
-use crate::config::model::{Action, Api, Listener, Rule};
+use crate::config::model::{Action, Api, Config, Listener, Rule, UsagePlan};
 use crate::routing::RuleTable;
 
 /// Most pairs of rules that are compared; open rules beyond are called open, no more.
@@ -45,6 +45,33 @@ pub(super) fn judge_api(api: &Api, findings: &mut Vec<Diagnostic>) {
             ),
             related: Vec::new(),
         });
+    }
+}
+
+/// Routes that ask for an API key and for nothing else, and keys that nobody can use.
+pub(super) fn judge_api_keys(config: &Config, findings: &mut Vec<Diagnostic>) {
+    let mut warn = |code, api: &Api, message: String, help: &str| {
+        findings.push(Diagnostic::warning(code, api.span, message).help(help));
+    };
+    for (index, api) in config.apis.iter().enumerate() {
+        let asking = || api.routes.iter().filter(|route| route.is_api_key_required);
+        let Some(first) = asking().next() else { continue };
+        if let Some(route) = asking().find(|route| route.authorizer.is_none()) {
+            let message = format!(
+                "the route `{}` of the API `{}` asks for an API key only, which is no authentication",
+                route.key, api.name
+            );
+            let help = "a key says who is counted, not who is calling: name an authorizer";
+            warn("api-key-only", api, message, help);
+        }
+        let has_plan = |plan: &UsagePlan| plan.apis.iter().any(|api| api.api.0 == index);
+        if !config.usage.plans.iter().any(has_plan) {
+            let message = format!(
+                "the route `{}` of the API `{}` asks for an API key, and no usage plan opens it",
+                first.key, api.name
+            );
+            warn("no-usage-plan", api, message, "add the API to a plan under `usage_plans`");
+        }
     }
 }
 

@@ -20,6 +20,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         reload: crate::config::model::Reload::default(),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: minute },
         access_log: AccessLog {
+            format: None,
             destination: LogDestination::Off,
             query: false,
             alb: LogDestination::Off,
@@ -36,6 +37,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
         target_groups: Vec::new(),
         aws_credentials: Vec::new(),
         apis: Vec::new(),
+        usage: crate::config::model::Usage::default(),
         listeners: vec![Listener {
             name: Arc::from("public"),
             address,

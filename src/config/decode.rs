@@ -366,7 +366,7 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
             self.unknown_key(name, fields, entry);
         }
         for (_, key, value) in &known {
-            if raw::SECRET_KEYS.contains(key) {
+            if raw::SECRET_KEYS.contains(key) || (name, *key) == ("ApiKey", "value") {
                 self.context.mask(value);
             }
         }

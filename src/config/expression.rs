@@ -79,6 +79,8 @@ variables! {
     UserArn "identity.userArn",
     /// The API's name in the file.
     ApiId "apiId",
+    /// The name of the API key that the request came with.
+    ApiKeyId "identity.apiKeyId",
     /// The host that the client asked.
     DomainName "domainName",
     /// The first label of that host.

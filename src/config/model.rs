@@ -8,6 +8,7 @@ mod aws;
 mod cors;
 mod reload;
 mod throttle;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,6 +27,7 @@ pub use self::aws::AwsCredential;
 pub use self::cors::{AllowedOrigin, Cors};
 pub use self::reload::{Reload, ReloadGuard};
 pub use self::throttle::{Throttle, ThrottleKey};
+pub use self::usage::{ApiKey, Pace, Period, PlanApi, Quota, Usage, UsagePlan};
 pub use super::body_model::BodyModel;
 use super::deny_list::Entry;
 use super::diagnostics::Span;
@@ -45,6 +47,7 @@ use super::signing_key::SigningKey;
 pub use crate::http::PathPolicy;
 use crate::http::TrustedProxies;
 use crate::http::forwarded::ForwardedFor;
+pub use crate::telemetry::log_format::LogFormat;
 
 /// A name that the file gives to something; cheap to clone.
 pub type Name = Arc<str>;
@@ -93,6 +96,8 @@ pub struct Config {
     pub aws_credentials: Vec<AwsCredential>,
     /// APIs, in file order; [`ApiIndex`] points here.
     pub apis: Vec<Api>,
+    /// API keys and usage plans.
+    pub usage: Usage,
     /// Listeners, in file order.
     pub listeners: Vec<Listener>,
     /// The embedded pool, started by `demo` and `user-pool` only.
@@ -154,6 +159,8 @@ pub struct Shutdown {
 pub struct AccessLog {
     /// Where lines go.
     pub destination: LogDestination,
+    /// How they are written; ours when absent.
+    pub format: Option<LogFormat>,
     /// Whether the query string is written. Default false: it may hold secrets.
     pub query: bool,
     /// Where lines in the format of an Application Load Balancer go.

@@ -20,6 +20,7 @@ mod stickiness;
 mod target_group;
 mod throttle;
 mod transform;
+mod usage;
 mod user_pool;
 
 use schemars::JsonSchema;
@@ -46,6 +47,7 @@ pub(super) use stickiness::*;
 pub(super) use target_group::*;
 pub(super) use throttle::*;
 pub(super) use transform::*;
+pub(super) use usage::*;
 pub(super) use user_pool::*;
 
 /// Portcullis: verifies user pool tokens in front of target groups and routes by rules.
@@ -110,6 +112,16 @@ pub(super) struct File {
     pub(super) aws_credentials: Field<Table<AwsCredential>>,
     /// APIs as on API Gateway, by the name that rules use.
     pub(super) apis: Field<Table<Api>>,
+    /// Keys that callers of REST APIs send in `x-api-key`, by the name that logs tell. They say who
+    /// is counted, not who is calling: a route needs an authorizer besides.
+    pub(super) api_keys: Field<Table<ApiKey>>,
+    /// A file of more keys, up to 10,000: one JSON object a line,
+    /// `{"name": "...", "value": "...", "usage_plans": ["..."]}`, with `enabled` as needed. It is read
+    /// again when it changes.
+    #[schemars(example = &"/run/secrets/api-keys.jsonl")]
+    pub(super) api_key_file: Field<String>,
+    /// Which API keys open which REST APIs, and how much each may be used.
+    pub(super) usage_plans: Field<Table<UsagePlan>>,
     /// Addresses and ports we accept on, each with its rules.
     pub(super) listeners: Field<Table<Listener>>,
     /// The embedded user pool for development, started by `portcullis demo` and
@@ -154,6 +166,10 @@ pub(super) struct AccessLog {
     /// `stdout` (the default), `off`, or the path of a file.
     #[schemars(example = &"stdout")]
     pub(super) destination: Field<String>,
+    /// How lines are written: text with `$context.*` variables as of API Gateway, or one of its
+    /// stock formats `clf`, `json`, `csv`, `xml`. Default: our own JSON.
+    #[schemars(example = &"$context.requestId $context.status $context.routeKey")]
+    pub(super) format: Field<String>,
     /// Whether the query string is written; it may hold secrets. Default: `false`.
     pub(super) query: Field<bool>,
     /// The same requests in the access-log format of an Application Load Balancer. Default: none.
@@ -330,7 +346,7 @@ pub(super) fn planned(structure: &str, key: &str) -> Option<&'static str> {
             return Some("it belongs to the pool, under `user_pools`; name that pool here");
         }
         ("File", "identity_pools" | "rate_limits") => FILE,
-        ("Api", "stages" | "extends" | "mutual_tls") | ("Integration", "connection_type") => API,
+        ("Api", "stages" | "mutual_tls") | ("Integration", "connection_type") => API,
         ("JwtAuthorizer", "issuer" | "audience" | "audiences") => {
             return Some(
                 "describe the issuer under `user_pools` and name it here: `user_pool: NAME`",

@@ -12,6 +12,8 @@ use super::{Ground, suggest};
 
 /// Longest secret, certificate or key set that is read from a file.
 const MAX_FILE: u64 = 1024 * 1024;
+/// Longest file of many secrets.
+const MAX_LARGE_FILE: u64 = 8 * 1024 * 1024;
 
 /// The environment and the files around `routes.yaml`.
 pub trait Surroundings {
@@ -36,6 +38,15 @@ pub trait Surroundings {
             false => Err(io::ErrorKind::FileTooLarge.into()),
         })
     }
+
+    /// The bytes of a file of many secrets, 8 MiB at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`file`](Self::file).
+    fn large_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.file(path)
+    }
 }
 
 /// This process's environment and file system.
@@ -48,18 +59,26 @@ impl Surroundings for System {
     }
 
     fn file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.part(path, MAX_FILE)
+        read(path, MAX_FILE)
     }
 
     fn part(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
-        let file = open(path)?;
-        let mut bytes = Vec::new();
-        file.take(most + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > most {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(bytes)
+        read(path, most)
     }
+
+    fn large_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        read(path, MAX_LARGE_FILE)
+    }
+}
+
+fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
 }
 
 /// Opens a file of which nobody may be made to wait: opening a named pipe would, for its writer.

@@ -12,6 +12,7 @@ mod response_headers;
 mod sign_in;
 mod surroundings;
 mod throttle;
+mod usage;
 
 use super::diagnostics::Diagnostic;
 use super::{Loaded, Report, parse_portable};

@@ -24,6 +24,7 @@ mod header;
 mod identity_assertion;
 mod listener;
 mod listener_tls;
+mod log_format;
 mod openapi;
 mod pattern;
 mod reload;
@@ -35,6 +36,7 @@ mod stickiness;
 mod target_group;
 mod throttle;
 mod transform;
+mod usage;
 mod user_pool;
 
 use std::collections::{HashMap, HashSet};
@@ -123,6 +125,8 @@ pub(super) fn validate(
     let aws_credentials = judge.aws_credentials(&raw.aws_credentials);
     let apis = judge.apis(&raw.apis, &mut scene);
     scene.protected_apis = apis.iter().map(|api| api.as_ref().is_some_and(is_protected)).collect();
+    let known_apis = usage::KnownApis::new(&raw.apis, &apis);
+    let usage = judge.usage(&raw, &known_apis);
     let (listeners, owned) = judge.listeners(raw.listeners, &mut scene);
     let development =
         raw.development_user_pool.given().map(|pool| judge.development_user_pool(pool));
@@ -169,6 +173,7 @@ pub(super) fn validate(
         target_groups: target_groups.into_iter().collect::<Option<_>>()?,
         aws_credentials,
         apis: apis.into_iter().collect::<Option<_>>()?,
+        usage,
         listeners: listeners.into_iter().map(|listener| listener.model).collect::<Option<_>>()?,
         development_user_pool: match development {
             Some(pool) => Some(pool?),

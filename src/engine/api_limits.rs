@@ -26,7 +26,10 @@ impl View<'_> {
         if is_free || !request.is_counted || was_counted(request, moment) {
             return None;
         }
-        let counted = limits::before_authorizer(places, request.client, moment.mono);
+        let counted = limits::by_address(places, request.client, moment.mono).and_then(|()| {
+            // With an API key, the key's own limits come first.
+            if at.route.is_api_key_required { Ok(()) } else { limits::shared(places, moment.mono) }
+        });
         counted.err().map(|throttled| self::throttled(at, throttled))
     }
 
@@ -50,9 +53,9 @@ const fn was_counted(request: &Request<'_>, moment: Moment) -> bool {
     matches!(moment.patience, Patience::HasWaited) || !matches!(request.body, Body::Unread)
 }
 
-fn throttled(at: &AtRoute<'_>, throttled: Throttled) -> (Reason, Step) {
+pub(super) fn throttled(at: &AtRoute<'_>, throttled: Throttled) -> (Reason, Step) {
     let mut answer = at.api.refuse(Refusal::Throttled, at.asker);
-    if at.api.tells_when_to_retry {
+    if at.api.is_strict {
         // Rounded up: who comes a moment too early is refused again.
         let wait = throttled.retry_after;
         let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);

@@ -6,11 +6,12 @@ mod tests;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::api_usage::API_KEY;
 use super::{Body, Decision, Moment, Plan, Reason, Request, Sent, Step, View, api_signed};
 use crate::answer::{Answer, Refusal};
 use crate::api::{
-    Api, Asker, Backend, Edits, Facts, Judged, JudgedBody, MAX_BODY, MAX_HEAD, Place, Route, cors,
-    missing, mocked,
+    Api, Asker, Backend, Edits, Facts, HeaderEdit, Judged, JudgedBody, MAX_BODY, MAX_HEAD, Place,
+    Route, cors, missing, mocked,
 };
 use crate::auth::{self, Identity, Outcome};
 use crate::aws::Credential;
@@ -123,6 +124,7 @@ impl View<'_> {
         if let Some(refused) = self.throttle_after(&at, request, moment, identity.as_ref()) {
             return self.decided(place, identity, refused);
         }
+        let (api_key, passed) = self.pass(&at, place, request, moment);
         let query = match &signer {
             Some(_) => api_signed::unsigned_query(target.query),
             None => target.query.map(Cow::Borrowed),
@@ -131,17 +133,15 @@ impl View<'_> {
             token: identity.as_ref().map(|identity| &*identity.token),
             said: said.as_deref(),
             signer: signer.as_deref(),
+            api_key: api_key.map(|name| &**name),
             query: query.as_deref(),
             ..facts
         };
-        if let Some(refused) = require(&at, &facts) {
-            return self.decided(place, identity, refused);
-        }
-        if let Some(refused) = judge_body(&at, request) {
-            return self.decided(place, identity, refused);
-        }
-        let step = self.integrate(&at, request, target, moment, &facts);
-        Decision { signer, ..self.decided(place, identity, step) }
+        let refused = passed.err().map(|refused| *refused);
+        let refused = refused.or_else(|| require(&at, &facts)).or_else(|| judge_body(&at, request));
+        let step = refused.unwrap_or_else(|| self.integrate(&at, request, target, moment, &facts));
+        let api_key = api_key.cloned();
+        Decision { signer, api_key, ..self.decided(place, identity, step) }
     }
 
     fn decided(
@@ -269,6 +269,9 @@ impl View<'_> {
         if facts.signer.is_some() {
             headers.splice(..0, api_signed::unsigned());
         }
+        if at.keeps_api_key() {
+            headers.insert(0, HeaderEdit::Remove(API_KEY));
+        }
         let target = mapped.or_else(|| sent_target(at, &path, target, facts.query));
         let sent = Sent { target, headers, responses, timeout: integration.timeout };
         let integration = Some(Box::new(sent));
@@ -343,6 +346,7 @@ impl<'a> AtRoute<'a> {
             token: None,
             said: None,
             signer: None,
+            api_key: None,
         }
     }
 }

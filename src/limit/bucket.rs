@@ -24,7 +24,7 @@ impl Pace {
 /// When the bucket is full again, in nanoseconds; before that, it lacks one token for each
 /// interval. It never falls.
 #[derive(Debug, Default)]
-pub(super) struct Bucket(AtomicU64);
+pub struct Bucket(AtomicU64);
 
 impl Bucket {
     /// Takes a token, or says after how many nanoseconds there is one. Times that go back a little,

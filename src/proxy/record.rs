@@ -6,7 +6,7 @@ use pingora_proxy::Session;
 
 use super::Gateway;
 use super::context::{Begun, Context};
-use super::exchange;
+use super::{exchange, formatted};
 use crate::answer::Refusal;
 use crate::connection::{BodyRefusal, ConnectionFacts};
 use crate::engine::{Decision, Reason};
@@ -81,7 +81,11 @@ impl Gateway {
             record.exchange = exchange::describe(session, context, begun, reason);
         }
         if access_log.is_on() {
-            access_log.log(&record);
+            let format = formatted::format(context, snapshot);
+            if let Some(format) = format {
+                record.api_facts = formatted::facts(context, begun, reason, format);
+            }
+            access_log.log(&record, format);
         }
         if is_denial {
             self.denials.note(&record, record.error_reason);
@@ -150,6 +154,7 @@ impl Gateway {
                 let route = decision.api.and_then(|place| api.routes.get(place.route?));
                 record.route = route.map_or("", |route| &route.key);
             }
+            record.api_key = decision.api_key.as_deref().unwrap_or_default();
             record.identity = decision.identity.as_ref().map(|identity| Identity {
                 user_pool: identity.pool.name(),
                 client_id: identity.token.client().unwrap_or_default(),
@@ -200,7 +205,19 @@ fn count_decision(rule: &Rule, decision: Option<&Decision>) {
     match decision.map(|decision| decision.reason) {
         Some(Reason::Auth(reason)) => rule.metrics.decision(1 + reason.index()),
         // Nobody was asked who is calling, or it did not matter.
-        Some(Reason::NoRoute | Reason::Preflight | Reason::Refused(Refusal::Throttled)) | None => {}
+        Some(
+            Reason::NoRoute
+            | Reason::Preflight
+            | Reason::Refused(
+                Refusal::Throttled
+                | Refusal::ApiKeyMissing
+                | Refusal::ApiKeyUnknown
+                | Refusal::ApiKeyDisabled
+                | Refusal::ApiKeyUnattached
+                | Refusal::QuotaExceeded,
+            ),
+        )
+        | None => {}
         Some(_) => rule.metrics.decision(0),
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use prometheus::IntCounter;
 
+use super::log_format::LogFormat;
 use super::record::Record;
 pub use super::stream::Destination;
 use super::stream::Stream;
@@ -69,9 +70,12 @@ impl AccessLog {
         self.alb.is_on()
     }
 
-    /// Logs a request.
-    pub fn log(&self, record: &Record<'_>) {
-        self.json.write(|out| record.write_json(out));
+    /// Logs a request, in the file's own format where it has one, else in ours.
+    pub fn log(&self, record: &Record<'_>, format: Option<&LogFormat>) {
+        self.json.write(|out| match format {
+            Some(format) => record.write_formatted(format, out),
+            None => record.write_json(out),
+        });
         if let Some(exchange) = &record.exchange {
             self.alb.write(|out| record.write_alb(exchange, &self.load_balancer, out));
         }

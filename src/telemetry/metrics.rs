@@ -17,6 +17,7 @@ mod stickiness;
 mod text;
 mod throttling;
 mod traffic;
+mod usage_plans;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,6 +39,7 @@ pub use groups::GroupCounts;
 pub use logouts::LogoutMetrics;
 pub use stickiness::StickinessMetrics;
 pub use throttling::ThrottleMetrics;
+pub use usage_plans::PlanMetrics;
 
 use families::Families;
 use text::Text;
@@ -251,6 +253,12 @@ impl Metrics {
     #[must_use]
     pub fn throttle(&self, api: &str, route: &str) -> Arc<ThrottleMetrics> {
         self.families.throttle(api, route)
+    }
+
+    /// The handle of a usage plan.
+    #[must_use]
+    pub fn usage_plan(&self, plan: &str) -> Arc<PlanMetrics> {
+        self.families.usage_plan(plan)
     }
 
     /// Tells, before a scrape, how often each thing has happened to connections so far.

@@ -13,9 +13,11 @@ use super::trace::RequestId;
 use crate::clock::UnixMillis;
 
 mod alb;
+mod formatted;
 mod query;
 
 pub use self::alb::Exchange;
+pub use self::formatted::ApiFacts;
 
 /// What happened to one request. Start from [`Record::new`] and fill in what is known.
 #[derive(Debug, Clone)]
@@ -73,6 +75,8 @@ pub struct Record<'a> {
     pub api: &'a str,
     /// See `api`.
     pub route: &'a str,
+    /// The name of the API key that it came with; empty where there was none, or none is known.
+    pub api_key: &'a str,
     /// The target group's name; empty when the gateway answered by itself.
     pub target_group: &'a str,
     /// The target that answered or was tried last.
@@ -91,6 +95,9 @@ pub struct Record<'a> {
     pub tls: Option<Tls<'a>>,
     /// What the format of ALB's log needs besides; `None` when nothing writes that log.
     pub exchange: Option<Exchange<'a>>,
+    /// What a format of the file's own needs besides; `None` where none is written, or no API was
+    /// asked.
+    pub api_facts: Option<Box<ApiFacts<'a>>>,
 }
 
 /// A verified identity.
@@ -165,6 +172,7 @@ impl<'a> Record<'a> {
             identity: None,
             api: "",
             route: "",
+            api_key: "",
             target_group: "",
             target: None,
             attempts: 0,
@@ -174,6 +182,7 @@ impl<'a> Record<'a> {
             user_agent: b"",
             tls: None,
             exchange: None,
+            api_facts: None,
         }
     }
 
@@ -272,6 +281,7 @@ impl<'a> Record<'a> {
     fn write_target(&self, out: &mut Vec<u8>) {
         text(out, b",\"api\":\"", self.api.as_bytes());
         text(out, b",\"route\":\"", self.route.as_bytes());
+        text(out, b",\"api_key\":\"", self.api_key.as_bytes());
         text(out, b",\"target_group\":\"", self.target_group.as_bytes());
         if let Some(target) = self.target {
             out.extend_from_slice(b",\"target\":\"");

@@ -30,6 +30,7 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         is_strict,
         cors,
         throttle,
+        log_format,
         routes,
         openapi,
         span: _,
@@ -52,6 +53,7 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         "cors": cors.as_ref().map(self::cors),
         "throttle": limits(throttle),
         "openapi": openapi.as_ref().map(|file| file.path.display().to_string()),
+        "access_log": log_format.as_ref().map(|format| json!({ "format": format.text })),
         "routes": routes,
     })
 }
@@ -93,8 +95,16 @@ fn gateway_response(response: &GatewayResponse) -> (String, Value) {
 }
 
 fn route(route: &Route, names: &Names<'_>) -> Value {
-    let Route { key: _, pattern: _, authorizer, throttle, required, body_models, integration } =
-        route;
+    let Route {
+        key: _,
+        pattern: _,
+        authorizer,
+        is_api_key_required,
+        throttle,
+        required,
+        body_models,
+        integration,
+    } = route;
     let Integration { backend, path, request_mappings, response_mappings, timeout } = integration;
     let responses: Map<String, Value> = response_mappings
         .iter()
@@ -105,6 +115,7 @@ fn route(route: &Route, names: &Names<'_>) -> Value {
             || json!("none"),
             |authorizer| self::authorizer(authorizer, names),
         ),
+        "api_key_required": is_api_key_required,
         "throttle": limits(throttle),
         "required_parameters": required.iter().map(required_parameter).collect::<Vec<_>>(),
         "request_models": body_models

@@ -286,6 +286,7 @@ fn full() -> Config {
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
         access_log: AccessLog {
             destination: LogDestination::File("/var/log/access.log".into()),
+            format: None,
             query: false,
             alb: LogDestination::Off,
             load_balancer: "app/edge/50dc6c495c0c9188".into(),
@@ -306,6 +307,7 @@ fn full() -> Config {
         target_groups: vec![group()],
         aws_credentials: Vec::new(),
         apis: Vec::new(),
+        usage: crate::config::model::Usage::default(),
         listeners: vec![listener()],
         development_user_pool: Some(development_pool()),
     }

@@ -213,6 +213,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
         reload: crate::config::model::Reload::default(),
         shutdown: Shutdown { pre_stop_wait: Duration::ZERO, drain_limit: Duration::from_secs(25) },
         access_log: AccessLog {
+            format: None,
             destination: LogDestination::Off,
             query: false,
             alb: LogDestination::Off,
@@ -229,6 +230,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
         target_groups: vec![],
         aws_credentials: Vec::new(),
         apis: Vec::new(),
+        usage: crate::config::model::Usage::default(),
         listeners: vec![],
         development_user_pool: None,
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cors, GroupIndex, JwtValidation, Name, Throttle};
+use super::{Cors, GroupIndex, JwtValidation, LogFormat, Name, Throttle};
 use crate::config::body_model::BodyModel;
 use crate::config::diagnostics::Span;
 use crate::config::expression::{Expression, Piece};
@@ -46,6 +46,8 @@ pub struct Api {
     pub cors: Option<Cors>,
     /// How often its routes may be asked; all of these count.
     pub throttle: Vec<Throttle>,
+    /// How its requests are written to the access log; as the file says when absent.
+    pub log_format: Option<LogFormat>,
     /// In file order.
     pub routes: Vec<Route>,
     /// The file that says some of it.
@@ -90,6 +92,8 @@ pub struct Route {
     pub pattern: RoutePattern,
     /// Who may come; nobody is asked when absent.
     pub authorizer: Option<RouteAuthorizer>,
+    /// Whether it asks for an API key of a usage plan. Default false.
+    pub is_api_key_required: bool,
     /// How often it may be asked; all of these count, and the API's.
     pub throttle: Vec<Throttle>,
     /// What requests must have.

@@ -5,17 +5,20 @@ use serde::Deserialize;
 
 use crate::config::field::{Field, List, Table};
 use crate::config::literal::Literal;
-use crate::config::raw::{Cors, OpenApi, Throttle};
+use crate::config::raw::{AdditionalClaim, ApiKeySource, Cors, OpenApi, Throttle};
 use crate::config::units::DurationText;
 
 /// An API as on API Gateway: its routes decide who may come and who serves.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-#[schemars(extend(
-    "required" = ["type"],
-    "anyOf" = [{ "required": ["routes"] }, { "required": ["openapi"] }],
-))]
+#[schemars(extend("anyOf" = [
+    { "required": ["type", "routes"] },
+    { "required": ["type", "openapi"] },
+    { "required": ["extends"] },
+]))]
 pub(in crate::config) struct Api {
+    /// Another API whose keys this one has too, but for those written here: another stage of it.
+    pub(in crate::config) extends: Field<String>,
     /// `http`: an HTTP API (v2). `rest`: a REST API (v1). They find routes and answer differently.
     #[serde(rename = "type")]
     pub(in crate::config) kind: Field<ApiType>,
@@ -63,10 +66,27 @@ pub(in crate::config) struct Api {
     /// An OpenAPI file with API Gateway's extensions. Routes, authorizers and other keys that stand
     /// here replace the file's of the same name.
     pub(in crate::config) openapi: Field<OpenApi>,
+    /// Whether routes that do not say so themselves ask for an API key of a usage plan. REST APIs
+    /// only. Default: `false`.
+    pub(in crate::config) api_key_required: Field<bool>,
+    /// Where the API key stands: `header`, which is `x-api-key`.
+    pub(in crate::config) api_key_source: Field<ApiKeySource>,
+    /// How its requests are written to the access log, instead of as the file says.
+    pub(in crate::config) access_log: Field<ApiAccessLog>,
     /// By route key: `GET /orders/{id}`, `ANY /files/{proxy+}`, `$default`. The most specific path
     /// wins, then the method.
     #[schemars(extend("minProperties" = 1))]
     pub(in crate::config) routes: Field<Table<Route>>,
+}
+
+/// How requests are written to the access log.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["format"]))]
+pub(in crate::config) struct ApiAccessLog {
+    /// Text with `$context.*` variables, or a stock format: `clf`, `json`, `csv`, `xml`.
+    #[schemars(example = &"json")]
+    pub(in crate::config) format: Field<String>,
 }
 
 /// Which of AWS's two kinds of API.
@@ -203,6 +223,8 @@ pub(in crate::config) struct JwtAuthorizer {
     /// `$request.querystring.NAME` for HTTP APIs. Default: `$request.header.Authorization`.
     #[schemars(example = &"$request.header.Authorization")]
     pub(in crate::config) identity_source: Field<String>,
+    /// REST APIs: claims that must be there, with one of these values.
+    pub(in crate::config) additional_claims: Field<List<AdditionalClaim>>,
 }
 
 /// Requests of one method and path.
@@ -216,6 +238,8 @@ pub(in crate::config) struct Route {
     /// Any of these scopes. With a `cognito` authorizer they ask for access tokens.
     #[schemars(length(min = 1), example = ["orders/read"])]
     pub(in crate::config) scopes: Field<List<String>>,
+    /// Whether it asks for an API key of a usage plan. Default: what the API says.
+    pub(in crate::config) api_key_required: Field<bool>,
     /// How often requests may come, all together or each client's. Limits of the API count too.
     pub(in crate::config) throttle: Field<Throttle>,
     /// A request validator of this API. Default: the API's `request_validator`.

@@ -117,7 +117,7 @@ fn mistakes_of_apis() {
             "invalid-regex",
         ),
         ("    type: http\n", "", "missing-key"),
-        ("type: http", "type: http\n    extends: dev", "not-yet-supported"),
+        ("type: http", "type: http\n    extends: dev", "unknown-api"),
         ("base_path: /shop", "base_path: shop", "invalid-base-path"),
         ("base_path: /shop", "base_path: /shop/", "invalid-base-path"),
         ("base_path: /shop", "base_path: /", "invalid-base-path"),

@@ -12,10 +12,16 @@ impl Judge<'_> {
         let raw = raw.unwrap_or(&absent);
         let mut log = AccessLog {
             destination: self.destination(&raw.destination).unwrap_or(LogDestination::Stdout),
+            format: self.log_format(&raw.format, false),
             query: raw.query.value().copied().unwrap_or(false),
             alb: LogDestination::Off,
             load_balancer: "app/portcullis/0000000000000000".into(),
         };
+        if let Some(key) = raw.query.key().filter(|_| log.format.is_some()) {
+            let message = "no variable of a `format` tells the query string";
+            let finding = Diagnostic::error("contradiction", key, message);
+            self.report(finding.help("keep one of `format` and `query`"));
+        }
         if let Some(alb) = raw.alb.given() {
             self.alb(alb, &mut log);
         }

@@ -1,6 +1,7 @@
 //! `apis:`, their stages and routes.
 
 mod authorizer;
+mod extends;
 mod gateway_response;
 mod mapping;
 mod mock;
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use self::authorizer::{Authorizers, Door, Premises, Proof};
+use self::extends::Merged;
 pub(super) use self::mapping::FilledHeader;
 use self::mapping::Surroundings;
 use self::request_validation::Validators;
@@ -42,6 +44,8 @@ struct House {
     authorizers: Authorizers,
     validators: Validators,
     stage_variables: Vec<(String, String)>,
+    /// Whether routes that do not say so themselves ask for an API key.
+    needs_api_key: bool,
 }
 
 impl Judge<'_> {
@@ -52,16 +56,24 @@ impl Judge<'_> {
         scene: &mut Scene<'_>,
     ) -> Vec<Option<Api>> {
         let entries = raw.value().map(|table| &table.entries).into_iter().flatten();
-        entries.map(|(name, api)| self.api(name, api.as_ref()?, scene)).collect()
+        let before = self.findings.len();
+        let apis = entries
+            .map(|(name, api)| {
+                let merged = self.merged(raw.value()?, name, api.as_ref()?, scene);
+                self.api(name, &merged, scene)
+            })
+            .collect();
+        self.forget_repeated(before);
+        apis
     }
 
     fn api(
         &mut self,
         name: &Spanned<String>,
-        raw: &raw::Api,
+        raw: &Merged<'_>,
         scene: &mut Scene<'_>,
     ) -> Option<Api> {
-        let kind = self.demand(&raw.kind, name.span, "type");
+        let kind = self.demand(raw.kind, name.span, "type");
         let flavour = kind.map(|kind| match kind.value {
             raw::ApiType::Http => Flavour::Http,
             raw::ApiType::Rest => Flavour::Rest,
@@ -71,7 +83,7 @@ impl Judge<'_> {
             Some(text) => self.accept("invalid-base-path", text.span, base_path(&text.value)),
         };
         let stage = self.stage(raw, flavour);
-        let stage_variables = self.stage_variables(&raw.stage_variables);
+        let stage_variables = self.stage_variables(raw.stage_variables);
         if let Some(key) = raw.gateway_responses.key().filter(|_| flavour == Some(Flavour::Http)) {
             let message = "an HTTP API has no gateway responses";
             self.report(Diagnostic::error("contradiction", key, message).help("`type: rest` has"));
@@ -81,25 +93,34 @@ impl Judge<'_> {
             let finding = Diagnostic::error("contradiction", key, message);
             self.report(finding.help("give it a route for `OPTIONS` and `gateway_responses`"));
         }
-        let cors = self.cors(&raw.cors);
-        let gateway_responses = self.gateway_responses(&raw.gateway_responses);
+        if let Some(key) = raw.api_key_source.key().filter(|_| flavour == Some(Flavour::Http)) {
+            let message = "an HTTP API has no API keys";
+            self.report(Diagnostic::error("contradiction", key, message).help("`type: rest` has"));
+        }
+        let log_format = raw.access_log.given().and_then(|log| {
+            self.demand(&log.value.format, log.key, "format")?;
+            self.log_format(&log.value.format, flavour == Some(Flavour::Rest))
+        });
+        let cors = self.cors(raw.cors);
+        let gateway_responses = self.gateway_responses(raw.gateway_responses);
         let premises = Premises { flavour, stage_variables: &stage_variables };
         let arn = self.api_arn(raw, &name.value);
         let policy = self.resource_policy(raw, flavour, &arn);
         let authorizers = self.authorizers(raw, (premises, &arn), scene);
-        let table = self.demand(&raw.routes, name.span, "routes")?;
+        let table = self.demand(raw.routes, name.span, "routes")?;
         let house = House {
             flavour: flavour.unwrap_or(Flavour::Http),
             is_strict: !matches!(raw.compatibility.value(), Some(raw::Compatibility::Aws)),
             authorizers,
             validators: self.request_validators(raw, flavour),
             stage_variables: stage_variables.clone(),
+            needs_api_key: self.needs_api_key(raw.api_key_required, flavour).unwrap_or(false),
         };
         let routes = self.routes(table, &house, scene);
         // Limits by claim need a token somewhere.
         let has_token = |route: &Route| route.authorizer.as_ref()?.validation.as_ref().map(|_| ());
         let is_open = |routes: &Vec<Route>| routes.iter().all(|route| has_token(route).is_none());
-        let throttle = self.throttle(&raw.throttle, routes.as_ref().is_some_and(is_open));
+        let throttle = self.throttle(raw.throttle, routes.as_ref().is_some_and(is_open));
         let routes = routes?;
         self.judge_throttle_memory(name.span, &throttle, &routes);
         Some(Api {
@@ -117,6 +138,7 @@ impl Judge<'_> {
             is_strict: house.is_strict,
             cors,
             throttle,
+            log_format,
             routes,
             openapi: self
                 .documents
@@ -130,7 +152,7 @@ impl Judge<'_> {
     /// `policy:`
     fn resource_policy(
         &mut self,
-        raw: &raw::Api,
+        raw: &Merged<'_>,
         flavour: Option<Flavour>,
         arn: &str,
     ) -> Option<Policy> {
@@ -146,7 +168,7 @@ impl Judge<'_> {
 
     /// `Some(None)` is `$default`.
     #[allow(clippy::option_option)]
-    fn stage(&mut self, raw: &raw::Api, flavour: Option<Flavour>) -> Option<Option<Name>> {
+    fn stage(&mut self, raw: &Merged<'_>, flavour: Option<Flavour>) -> Option<Option<Name>> {
         let stage = match raw.stage.given() {
             None if raw.stage.is_absent() => {
                 (flavour == Some(Flavour::Rest)).then(|| REST_STAGE.into())
@@ -264,6 +286,8 @@ impl Judge<'_> {
         );
         let required = self.required_parameters(raw, &pattern, house.flavour, &house.validators);
         let body_models = self.body_models(raw, house.flavour, &house.validators);
+        let key_required = self.needs_api_key(&raw.api_key_required, Some(house.flavour));
+        let is_api_key_required = key_required.unwrap_or(house.needs_api_key);
         let integration = self.integration(key, around, raw, scene);
         let authorizer = match door? {
             Door::Open => None,
@@ -274,11 +298,22 @@ impl Judge<'_> {
             key,
             pattern,
             authorizer,
+            is_api_key_required,
             throttle,
             required,
             body_models,
             integration: integration?,
         })
+    }
+
+    fn needs_api_key(&mut self, raw: &Field<bool>, flavour: Option<Flavour>) -> Option<bool> {
+        let given = raw.given()?;
+        if given.value && flavour == Some(Flavour::Http) {
+            let message = "an HTTP API has no API keys";
+            let finding = Diagnostic::error("contradiction", given.key, message);
+            self.report(finding.help("`type: rest` has, and an authorizer says who is calling"));
+        }
+        Some(given.value)
     }
 
     fn route_scopes(&mut self, raw: &raw::Route) -> Option<Vec<String>> {

@@ -307,7 +307,7 @@ impl Judge<'_> {
         self.texts(list, what)
     }
 
-    fn additional_claims(
+    pub(super) fn additional_claims(
         &mut self,
         raw: &Field<List<raw::AdditionalClaim>>,
     ) -> Vec<AdditionalClaim> {

@@ -63,7 +63,7 @@ impl Judge<'_> {
         Some(Throttle { rate: rate?, burst: burst?, per, max_keys })
     }
 
-    fn rate(&mut self, given: &Spanned<f64>) -> f64 {
+    pub(super) fn rate(&mut self, given: &Spanned<f64>) -> f64 {
         if !RATES.contains(&given.value) {
             let message = format!("`{}` is out of range: 0.001 to 1000000", given.value);
             let finding = Diagnostic::error("out-of-range", given.span, message);

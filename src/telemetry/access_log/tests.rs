@@ -16,7 +16,7 @@ fn log(access_log: &AccessLog, path: &str) {
     let peer = "192.0.2.7:51234".parse().unwrap();
     let mut record = Record::new(UnixMillis(0), Ids::keyed([1, 2]).request_id(), "public", peer);
     record.path = path.as_bytes();
-    access_log.log(&record);
+    access_log.log(&record, None);
 }
 
 fn paths(file: &std::path::Path) -> Vec<String> {

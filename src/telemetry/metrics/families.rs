@@ -18,6 +18,7 @@ use super::stickiness::{self, StickinessMetrics};
 use super::text::{Labels, Text};
 use super::throttling::{self, ThrottleMetrics};
 use super::traffic::{self, Traffic};
+use super::usage_plans::{self, PlanMetrics};
 
 /// Values of the label `status_class`; `none` is a request that ended without an answer.
 pub const STATUS_CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -270,6 +271,7 @@ pub(super) struct Families {
     /// By API and route.
     callouts: Held<(Box<str>, Box<str>), AuthorizerMetrics>,
     throttling: Held<(Box<str>, Box<str>), ThrottleMetrics>,
+    usage_plans: Held<Box<str>, PlanMetrics>,
 }
 
 impl Families {
@@ -343,6 +345,10 @@ impl Families {
         self.throttling.get_or_make(key, || ThrottleMetrics::new(api, route))
     }
 
+    pub(super) fn usage_plan(&self, plan: &str) -> Arc<PlanMetrics> {
+        self.usage_plans.get_or_make(plan.into(), || PlanMetrics::new(plan))
+    }
+
     pub(super) fn write(&self, text: &mut Text) {
         self.write_rules(text);
         self.write_listeners(text);
@@ -351,6 +357,7 @@ impl Families {
         stickiness::write(text, &self.stickiness.living());
         callouts::write(text, &self.callouts.living());
         throttling::write(text, &self.throttling.living());
+        usage_plans::write(text, &self.usage_plans.living());
     }
 
     /// Series of rules appear with their first request: thousands of rules may never see one.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::super::pattern::Refusal;
 use super::super::{Judge, Scene, header};
+use super::extends::Merged;
 use crate::config::diagnostics::Diagnostic;
-use crate::config::field::{Field, Spanned};
+use crate::config::field::{Field, List, Spanned};
 use crate::config::model::{
-    AuthorizerKind, Demand, Flavour, IdentitySource, JwtValidation, PoolIndex, Profile,
-    RequestAuthorizer, RouteAuthorizer, TokenUse,
+    AdditionalClaim, AuthorizerKind, Demand, Flavour, IdentitySource, JwtValidation, PoolIndex,
+    Profile, RequestAuthorizer, RouteAuthorizer, TokenUse,
 };
 use crate::config::raw;
 use crate::config::regex::Regex;
@@ -34,9 +35,18 @@ pub(super) struct Authorizers {
 /// One authorizer.
 #[derive(Clone)]
 enum Authorizer {
-    Token { pools: Vec<PoolIndex>, source: IdentitySource, kind: AuthorizerKind },
+    Token(TokenAuthorizer),
     Request(Arc<RequestAuthorizer>),
     Signature,
+}
+
+/// One that judges tokens.
+#[derive(Clone)]
+struct TokenAuthorizer {
+    pools: Vec<PoolIndex>,
+    source: IdentitySource,
+    kind: AuthorizerKind,
+    additional_claims: Vec<AdditionalClaim>,
 }
 
 /// What of an API its authorizers are judged by.
@@ -72,7 +82,7 @@ pub(super) struct Closed {
 impl Judge<'_> {
     pub(super) fn authorizers(
         &mut self,
-        api: &raw::Api,
+        api: &Merged<'_>,
         (premises, arn): (Premises<'_>, &str),
         scene: &mut Scene<'_>,
     ) -> Authorizers {
@@ -153,7 +163,10 @@ impl Judge<'_> {
         let pool = pool.and_then(|name| scene.pools.pool(self, name));
         let may_be_query = flavour != Some(Flavour::Rest);
         let source = self.token_source(&jwt.value.identity_source, may_be_query);
-        Some(Authorizer::Token { pools: vec![pool?], source: source?, kind: AuthorizerKind::Jwt })
+        let additional_claims = self.api_claims(&jwt.value.additional_claims, flavour);
+        let kind = AuthorizerKind::Jwt;
+        let (pools, source) = (vec![pool?], source?);
+        Some(Authorizer::Token(TokenAuthorizer { pools, source, kind, additional_claims }))
     }
 
     fn cognito_authorizer(
@@ -171,11 +184,35 @@ impl Judge<'_> {
             None => None,
             Some(text) => Some(self.accept("invalid-regex", text.span, regex(&text.value))?),
         };
-        Some(Authorizer::Token {
+        Some(Authorizer::Token(TokenAuthorizer {
             pools: pools.filter(|pools| !pools.is_empty())?,
             source: source?,
             kind: AuthorizerKind::Cognito { validation_expression },
-        })
+            additional_claims: Vec::new(),
+        }))
+    }
+
+    /// As rules have them; only a REST API's authorizer asks for some, and not for what it judges
+    /// by itself.
+    fn api_claims(
+        &mut self,
+        raw: &Field<List<raw::AdditionalClaim>>,
+        flavour: Option<Flavour>,
+    ) -> Vec<AdditionalClaim> {
+        if let Some(key) = raw.key().filter(|_| flavour == Some(Flavour::Http)) {
+            let message = "an HTTP API's authorizer has no `additional_claims`";
+            self.report(Diagnostic::error("contradiction", key, message).help("`type: rest` has"));
+        }
+        for item in raw.value().map(|list| &list.items).into_iter().flatten() {
+            let name = item.value.name.given();
+            if let Some(name) =
+                name.filter(|name| matches!(name.value.as_str(), "aud" | "scope" | "scp"))
+            {
+                let message = format!("`{}` is judged by pool and `scopes`", name.value);
+                self.report(Diagnostic::error("invalid-claim", name.span, message));
+            }
+        }
+        self.additional_claims(raw)
     }
 
     fn cognito_pool(&mut self, name: &Spanned<String>, scene: &mut Scene<'_>) -> Option<PoolIndex> {
@@ -264,8 +301,8 @@ impl Authorizers {
     /// What a route with these scopes asks for.
     pub(super) fn judge(&self, closed: Closed, scopes: Option<Vec<String>>) -> RouteAuthorizer {
         let name = closed.name.as_str().into();
-        let (pools, source, kind) = match closed.authorizer {
-            Authorizer::Token { pools, source, kind } => (pools, source, kind),
+        let TokenAuthorizer { pools, source, kind, additional_claims } = match closed.authorizer {
+            Authorizer::Token(token) => token,
             Authorizer::Request(request) => {
                 let kind = AuthorizerKind::Request(request);
                 return RouteAuthorizer { name, kind, validation: None };
@@ -285,7 +322,7 @@ impl Authorizers {
             token_use,
             scopes: scopes.map(Demand::AnyOf),
             groups: None,
-            additional_claims: Vec::new(),
+            additional_claims,
             identity_source: source,
             forward_authorization: true,
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::pattern::Refusal;
 use super::super::{Judge, address, seconds};
 use super::authorizer::{Premises, regex};
+use super::extends::Merged;
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::expression::{Expression, Piece, Variable};
 use crate::config::field::{Field, Spanned};
@@ -34,7 +35,7 @@ pub(super) struct Place<'a> {
 
 impl Judge<'_> {
     /// `arn:aws:execute-api:REGION:ACCOUNT:API`
-    pub(super) fn api_arn(&mut self, raw: &raw::Api, name: &str) -> String {
+    pub(super) fn api_arn(&mut self, raw: &Merged<'_>, name: &str) -> String {
         let region = raw.region.given().and_then(|text| {
             let is_region = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
             let is_good = (1..=32).contains(&text.value.len()) && text.value.bytes().all(is_region);

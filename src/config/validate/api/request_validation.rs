@@ -1,5 +1,6 @@
 //! `request_validators:` of a REST API, and the parameters that its routes require.
 
+use super::extends::Merged;
 use std::collections::HashMap;
 
 use super::super::pattern::Refusal;
@@ -35,7 +36,7 @@ struct Looks {
 impl Judge<'_> {
     pub(super) fn request_validators(
         &mut self,
-        raw: &raw::Api,
+        raw: &Merged<'_>,
         flavour: Option<Flavour>,
     ) -> Validators {
         let keys = [
