@@ -89,10 +89,9 @@ impl View<'_> {
         let resource = said(at.api.policy.as_slice(), at, request, facts, principal);
         let is_own_account = at.api.account() == Some(&*credential.account);
         let is_allowed = match (own, resource) {
-            (Said::Denied, _) | (_, Said::Denied) => false,
             (Said::Allowed, Said::Allowed) => true,
-            (Said::Nothing, Said::Nothing) => false,
-            _ => is_own_account,
+            (Said::Allowed, Said::Nothing) | (Said::Nothing, Said::Allowed) => is_own_account,
+            _ => false,
         };
         if is_allowed {
             return Ok(());

@@ -48,6 +48,7 @@ fn config(file: &str) -> Config {
     let ground = config::Ground {
         folder: std::path::Path::new("."),
         surroundings: Some(&Values),
+        parts: None,
         now: UnixMillis(0),
     };
     let loaded = config::parse(file.as_bytes(), "routes.yaml", ground)

@@ -73,7 +73,7 @@ fn an_api_has_the_keys_of_the_one_that_it_extends_but_for_its_own() {
     assert_eq!(dev.stage_variables, [("level".to_owned(), "b".to_owned())]);
     assert_eq!((dev.throttle.len(), shop.throttle.len()), (1, 0));
     let authorizer = shop.routes[0].authorizer.as_ref().unwrap();
-    assert_eq!(authorizer.validation.additional_claims[0].name, "tenant");
+    assert_eq!(authorizer.validation.as_ref().unwrap().additional_claims[0].name, "tenant");
 }
 
 #[test]
