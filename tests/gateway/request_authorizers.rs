@@ -1,9 +1,10 @@
 //! Request authorizers of APIs: what the service is asked, what its answer is worth, and how long.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::support::target::Received;
@@ -53,6 +54,7 @@ fn reply(status: u16, body: &str) -> Vec<u8> {
 }
 
 /// A service that answers every question with this.
+#[allow(clippy::needless_pass_by_value)]
 fn service(body: impl ToString) -> Target {
     let body = body.to_string();
     Target::answering(move |_| reply(200, &body))
@@ -223,7 +225,7 @@ fn what_is_not_a_yes_lets_nobody_through() {
     let target = Target::start();
     let said: Arc<Mutex<Vec<u8>>> = Arc::default();
     let saying = Arc::clone(&said);
-    let service = Target::answering(move |_| saying.lock().expect("a lock").clone());
+    let service = Target::answering(move |_| saying.lock().clone());
     let text = file("http", &target, &simple(&service, "result_ttl: 1h"), &routes());
     let gateway = Gateway::start(&text);
     let large = format!(r#"{{"isAuthorized":true,"context":{{"a":"{}"}}}}"#, "x".repeat(70_000));
@@ -251,14 +253,14 @@ fn what_is_not_a_yes_lets_nobody_through() {
         (Vec::new(), 500),
     ] {
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned();
-        *said.lock().expect("a lock") = bytes;
+        *said.lock() = bytes;
         let answer = ask(&gateway, "/a", &format!("{shown:?}"));
         assert_eq!(answer.status, status, "{shown}");
         assert_http(&answer, status);
         assert!(target.taken().is_empty(), "{shown}");
     }
     // Only what was well-formed is kept: the same callers now come in, but for the one denied.
-    *said.lock().expect("a lock") = reply(200, r#"{"isAuthorized":true}"#);
+    *said.lock() = reply(200, r#"{"isAuthorized":true}"#);
     let failed =
         format!("{:?}", "HTTP/1.1 500 X\r\nContent-Length: 21\r\n\r\n{\"isAuthorized\":true}");
     assert_eq!(ask(&gateway, "/a", &failed).status, 200);
@@ -471,7 +473,7 @@ fn a_rest_authorizer_that_throws_or_rambles_is_told_apart_from_one_that_refuses(
     let target = Target::start();
     let said: Arc<Mutex<String>> = Arc::default();
     let saying = Arc::clone(&said);
-    let service = Target::answering(move |_| reply(200, &saying.lock().expect("a lock")));
+    let service = Target::answering(move |_| reply(200, &saying.lock()));
     let authorizer = format!("token: {{ {} }}", uri(&service));
     let gateway = Gateway::start(&file("rest", &target, &authorizer, &routes()));
     let failure = ("AuthorizerFailureException", r#"{"message":"Internal server error"}"#);
@@ -493,7 +495,7 @@ fn a_rest_authorizer_that_throws_or_rambles_is_told_apart_from_one_that_refuses(
         (nobody.as_str(), 500, broken),
     ];
     for (body, status, (kind, told)) in cases {
-        body.clone_into(&mut said.lock().expect("a lock"));
+        body.clone_into(&mut said.lock());
         assert_rest(&ask(&gateway, "/a", "x"), status, kind, told);
     }
     assert!(target.taken().is_empty());
