@@ -7,6 +7,7 @@ use super::{Reader, extend};
 use crate::config::decode::quoted;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::field::{Field, List};
+use crate::config::literal::Literal;
 use crate::config::model::Flavour;
 use crate::config::raw;
 use crate::config::units::DurationText;
@@ -64,6 +65,12 @@ impl<'a> Reader<'a> {
                     api.request_validator = view.field(name.to_owned());
                 }
             }
+            "policy" if is_rest => {
+                if api.policy.is_absent() {
+                    let document = view.json(&mut str::to_owned);
+                    api.policy = view.field(Literal(document));
+                }
+            }
             // Bodies pass as they are; names and versions mean nothing here.
             "binary-media-types"
             | "importexport-version"
@@ -76,8 +83,10 @@ impl<'a> Reader<'a> {
                 self.left_out(view.key, "`x-amazon-apigateway-minimum-compression-size`", help);
             }
             "api-key-source" => {
-                let help = "API keys are not supported yet";
-                self.left_out(view.key, "`x-amazon-apigateway-api-key-source`", help);
+                if view.text() != Some("HEADER") {
+                    let what = "API keys that an authorizer tells";
+                    self.cannot(view.key, what, "callers send them in `x-api-key`");
+                }
             }
             _ => {
                 let what = format!("`{PREFIX}{name}`");

@@ -15,7 +15,15 @@ pub(in crate::config) type Pool<'a> = Option<&'a UserPool>;
 
 const AUTHORIZER: &str = "x-amazon-apigateway-authorizer";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
+/// The authorizer that is there without being written down.
+const AWS_IAM: &str = "aws_iam";
 const BY_HAND: &str = "write an authorizer of this name under the API's `authorizers`";
+
+/// A scheme that is no authorizer of the file.
+enum Other {
+    Signature,
+    ApiKey,
+}
 
 impl<'a> Reader<'a> {
     /// Who may come to an operation.
@@ -30,6 +38,10 @@ impl<'a> Reader<'a> {
         let general = self.root.get("security").filter(|_| self.flavour == Flavour::Http);
         let is_open = self.is_said_open(view);
         let Some(security) = own.or_else(|| general.filter(|_| !is_open)) else {
+            if let Some(iam) = self.iam(view) {
+                route.authorizer = iam.field(AWS_IAM.to_owned());
+                return;
+            }
             // The API's own authorizer is for routes that name none.
             if is_open || api.authorizer.is_absent() {
                 route.authorizer = view.field("none".to_owned());
@@ -38,6 +50,10 @@ impl<'a> Reader<'a> {
         };
         if !security.is_list() {
             self.misfit(security, "a list of requirements");
+            return;
+        }
+        if let Some(iam) = self.iam(view) {
+            route.authorizer = iam.field(AWS_IAM.to_owned());
             return;
         }
         let mut requirements = security.items();
@@ -68,6 +84,19 @@ impl<'a> Reader<'a> {
             self.cannot(second.key, "a second scheme in one requirement", "keep one");
             return;
         }
+        // An authorizer of that name that is written by hand replaces it.
+        let other = self.other_kind(name).filter(|_| !names(&api.authorizers).contains(name));
+        if let Some(other) = other {
+            let authorizer = match other {
+                Other::Signature => AWS_IAM,
+                Other::ApiKey => {
+                    route.api_key_required = scopes.field(true);
+                    "none"
+                }
+            };
+            route.authorizer = scopes.field(authorizer.to_owned());
+            return;
+        }
         if !self.scheme(name, scopes, api) {
             return;
         }
@@ -80,12 +109,47 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Where `x-amazon-apigateway-auth` asks for a signature.
+    fn iam(&self, view: View<'a>) -> Option<View<'a>> {
+        let kind = view.get("x-amazon-apigateway-auth")?.get("type")?;
+        kind.text()?.eq_ignore_ascii_case(AWS_IAM).then_some(kind)
+    }
+
+    /// Schemes that are no authorizers of the file.
+    fn other_kind(&mut self, name: &str) -> Option<Other> {
+        let scheme = self.schemes_of_file()?.get(name)?;
+        let view = self.resolve(scheme)?;
+        if view.get("x-amazon-apigateway-authtype").and_then(View::text) == Some("awsSigv4") {
+            return Some(Other::Signature);
+        }
+        let is = |key: &str, value: &str| {
+            let text = view.get(key).and_then(View::text);
+            text.is_some_and(|text| text.eq_ignore_ascii_case(value))
+        };
+        let is_key = self.flavour == Flavour::Rest
+            && view.get(AUTHORIZER).is_none()
+            && is("type", "apiKey")
+            && is("in", "header")
+            && is("name", "x-api-key");
+        is_key.then_some(Other::ApiKey)
+    }
+
+    fn schemes_of_file(&self) -> Option<View<'a>> {
+        match self.is_swagger() {
+            true => self.root.get("securityDefinitions"),
+            false => self.root.get("components").and_then(|all| all.get("securitySchemes")),
+        }
+    }
+
     /// `x-amazon-apigateway-auth`
     fn is_said_open(&mut self, view: View<'a>) -> bool {
         let Some(auth) = view.get("x-amazon-apigateway-auth") else { return false };
         let kind = auth.get("type").and_then(View::text).unwrap_or_default();
         if kind.eq_ignore_ascii_case("none") {
             return true;
+        }
+        if kind.eq_ignore_ascii_case(AWS_IAM) {
+            return false;
         }
         let what = format!("`x-amazon-apigateway-auth` with the type {}", quoted(kind));
         self.cannot(auth.key, &what, "`NONE`, or a security scheme");
@@ -111,22 +175,16 @@ impl<'a> Reader<'a> {
     }
 
     fn new_scheme(&mut self, name: &str, asked: View<'a>) -> Option<(View<'a>, raw::Authorizer)> {
-        let schemes = match self.is_swagger() {
-            true => self.root.get("securityDefinitions"),
-            false => self.root.get("components").and_then(|all| all.get("securitySchemes")),
-        };
-        let Some(scheme) = schemes.and_then(|schemes| schemes.get(name)) else {
+        let Some(scheme) = self.schemes_of_file().and_then(|schemes| schemes.get(name)) else {
             let message = format!("there is no security scheme {}", quoted(name));
             let finding = Diagnostic::error("unknown-scheme", asked.key, message);
             self.report(finding.help(BY_HAND));
             return None;
         };
         let view = self.resolve(scheme)?;
-        let kind = view.get("x-amazon-apigateway-authtype").and_then(View::text);
         let Some(authorizer) = view.get(AUTHORIZER) else {
-            let what = match (kind, view.get("type").and_then(View::text)) {
-                (Some("awsSigv4"), _) => "IAM authorization",
-                (_, Some("apiKey")) => "an API key",
+            let what = match view.get("type").and_then(View::text) {
+                Some("apiKey") => "an API key that is not in `x-api-key`",
                 _ => "a scheme that does not say how API Gateway judges tokens",
             };
             self.cannot(scheme.key, what, BY_HAND);

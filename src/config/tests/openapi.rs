@@ -161,7 +161,6 @@ fn what_nobody_could_judge_is_never_let_in() {
     for scheme in [
         "{ type: oauth2 }",
         "{ type: apiKey, name: x-api-key, in: header }",
-        "{ type: apiKey, name: Authorization, in: header, x-amazon-apigateway-authtype: awsSigv4 }",
         "{ type: apiKey, name: a, in: header, x-amazon-apigateway-authorizer: { type: request } }",
     ] {
         assert_eq!(refused("http", &with_scheme(scheme))[0].0, "not-carried-over", "{scheme}");
@@ -170,16 +169,34 @@ fn what_nobody_could_judge_is_never_let_in() {
         let loaded = load("http", own, with_scheme(scheme).as_bytes()).unwrap();
         assert!(loaded.config.apis[0].routes[0].authorizer.is_some());
     }
-    let iam = operation("      x-amazon-apigateway-auth: { type: AWS_IAM }\n");
-    assert_eq!(refused("http", &iam), [("not-carried-over", 5, 7)]);
     let unknown = operation("      security: [{ nobody: [] }]\n");
     assert_eq!(refused("http", &unknown)[0].0, "unknown-scheme");
-    let policy = operation("") + "x-amazon-apigateway-policy: { Statement: [] }\n";
-    assert_eq!(refused("rest", &policy)[0].0, "not-carried-over");
     // The whole file's security holds for an HTTP API, and is told to be ignored for a REST API.
     let general = operation("") + "security: [{ nobody: [] }]\n";
     assert_eq!(refused("http", &general)[0].0, "unknown-scheme");
     assert_eq!(api("rest", &general).1, ["ignored-security"]);
+}
+
+#[test]
+fn signatures_api_keys_and_policies_are_carried_over() {
+    let iam = "x-amazon-apigateway-authtype: awsSigv4";
+    let scheme = format!("{{ type: apiKey, name: Authorization, in: header, {iam} }}");
+    let said = operation("      x-amazon-apigateway-auth: { type: AWS_IAM }\n");
+    for document in [with_scheme(&scheme), said] {
+        for kind in ["http", "rest"] {
+            let (api, told) = self::api(kind, &document);
+            let authorizer = api.routes[0].authorizer.as_ref().expect("an authorizer");
+            assert_eq!((&authorizer.kind, told), (&AuthorizerKind::AwsIam, vec![]), "{document}");
+        }
+    }
+    let key = with_scheme("{ type: apiKey, name: x-api-key, in: header }");
+    let (api, _) = self::api("rest", &key);
+    assert!(api.routes[0].is_api_key_required && api.routes[0].authorizer.is_none());
+    let policy = "x-amazon-apigateway-policy: { Version: '2012-10-17', Statement: [{ Effect: Deny, \
+                  Principal: '*', Action: 'execute-api:Invoke', Resource: 'execute-api:/*' }] }\n";
+    assert!(self::api("rest", &(operation("") + policy)).0.policy.is_some());
+    let strange = policy.replace("Deny", "Maybe");
+    assert_eq!(refused("rest", &(operation("") + &strange))[0].0, "invalid-policy");
 }
 
 #[test]
