@@ -9,6 +9,7 @@ use ::http::{HeaderName, HeaderValue};
 
 use super::api_route::{AtRoute, Refused};
 use super::{Body, Moment, Reason, Request, Step, View, api_route};
+use crate::answer::Refusal;
 use crate::api::{Denial, Facts, HeaderEdit};
 use crate::aws::sigv4;
 use crate::aws::{Credential, Verdict};
@@ -36,7 +37,10 @@ impl View<'_> {
         (target, facts): (&Target<'_>, &Facts<'_>),
         moment: Moment,
     ) -> Result<Arc<Credential>, Box<Refused>> {
-        let raw = std::str::from_utf8(request.received.target).unwrap_or_default();
+        let Ok(raw) = std::str::from_utf8(request.received.target) else {
+            let (reason, step) = api_route::refuse(at.api, Refusal::Internal, at.asker);
+            return Err(Box::new(Refused::needing(reason, step)));
+        };
         let raw = raw.split_once('?').map_or(raw, |(path, _)| path);
         let host = match request.received.authority {
             Some(authority) => std::str::from_utf8(authority).ok(),

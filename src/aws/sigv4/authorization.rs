@@ -56,14 +56,14 @@ pub(super) fn in_header(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 
 /// Whether the query is a presigned URL's.
 pub(super) fn in_query(query: Option<&str>) -> bool {
-    parameters(query).any(|(name, _)| name.starts_with("X-Amz-"))
+    parameters(query).any(|(name, _)| name.starts_with(b"X-Amz-"))
 }
 
-/// Names and values, decoded.
+/// Names and values, decoded: bytes, so that no two of them read alike.
 pub(super) fn parameters(
     query: Option<&str>,
-) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    let decode = |text| percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+    let decode = |text| Cow::from(percent_encoding::percent_decode_str(text));
     let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
     pairs.map(move |pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -130,12 +130,13 @@ impl Presented {
 
     fn of_query(query: Option<&str>) -> Result<Self, Refused> {
         let one = |wanted: &str| -> Result<Option<String>, Refused> {
-            let mut values = parameters(query).filter(|(name, _)| name == wanted);
-            let value = values.next().map(|(_, value)| value.into_owned());
+            let mut values = parameters(query).filter(|(name, _)| **name == *wanted.as_bytes());
+            let Some((_, value)) = values.next() else { return Ok(None) };
             if values.next().is_some() {
                 return Err(Refused::Twice);
             }
-            Ok(value)
+            let text = String::from_utf8(value.into_owned());
+            text.map(Some).map_err(|_| Refused::Malformed(format!("Invalid {wanted}.")))
         };
         let need = |name: &str| {
             one(name)?.ok_or_else(|| {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ::http::HeaderMap;
 use aws_lc_rs::digest::{SHA256, digest};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 
 use super::authorization::{Form, Presented, parameters};
 use super::{Received, Refused, hex};
@@ -67,9 +67,9 @@ fn canonical_path(path: &str) -> String {
 
 /// All parameters but the signature itself, in order, in one spelling.
 fn canonical_query(query: Option<&str>, form: Form) -> String {
-    let is_signature = |name: &str| matches!(form, Form::Query { .. }) && name == "X-Amz-Signature";
+    let is_presigned = matches!(form, Form::Query { .. });
     let mut pairs: Vec<(String, String)> = parameters(query)
-        .filter(|(name, _)| !is_signature(name))
+        .filter(|(name, _)| !is_presigned || **name != *b"X-Amz-Signature")
         .map(|(name, value)| (encode(&name), encode(&value)))
         .collect();
     pairs.sort_unstable();
@@ -78,8 +78,8 @@ fn canonical_query(query: Option<&str>, form: Form) -> String {
     pairs.join("&")
 }
 
-fn encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
+fn encode(text: &[u8]) -> String {
+    percent_encode(text, RESERVED).to_string()
 }
 
 /// All values of a header, trimmed, with single spaces, joined by commas.
@@ -137,6 +137,9 @@ mod tests {
             ("a=b%2fc", "a=b%2Fc"),
             ("a=b=c", "a=b%3Dc"),
             ("a-=1&a=2", "a=2&a-=1"),
+            ("a=%ff", "a=%FF"),
+            ("a=%fe", "a=%FE"),
+            ("a=%EF%BF%BD", "a=%EF%BF%BD"),
         ] {
             assert_eq!(canonical_query(Some(query), Form::Header), canonical, "{query}");
         }
