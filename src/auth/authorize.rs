@@ -154,11 +154,10 @@ impl Authorizers {
                 }
                 let end = verified.expires().plus(pool.clock_skew);
                 let life = Duration::from_millis(end.0.saturating_sub(now.0));
-                let outcome = conclude(self, check, accepted, Arc::clone(&verified), now, false);
                 if let Some(name) = name {
-                    self.cache.insert(name, verified, life);
+                    self.cache.insert(name, &verified, life);
                 }
-                outcome
+                conclude(self, check, accepted, verified, now, false)
             }
             Err(reason) => refuse(reason, Some(accepted)),
         }

@@ -1,10 +1,13 @@
 //! Tokens whose signature was found right, so that it is checked once.
 //!
 //! What a hit says is only that; time, key set, pool and rule are asked again each time. Bounded by
-//! bytes; TinyLFU admission keeps a flood of one-off tokens from pushing out those in use.
+//! bytes; TinyLFU admission keeps a flood of tokens from pushing out those in use. A token takes
+//! room when it comes a second time: many are used once, and fresh memory costs more than what it
+//! would save.
 
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -17,6 +20,8 @@ use super::verify::VerifiedToken;
 pub const CAPACITY: u64 = 64 * 1024 * 1024;
 /// What an entry costs beside the token: the map's own records.
 const OVERHEAD: usize = 256;
+/// Tokens of which it is known that they came once; 8 bytes each.
+const SEEN: usize = 1 << 16;
 
 /// A name for a token as received: its GHASH under a key that nobody knows, not even us tomorrow.
 ///
@@ -68,6 +73,33 @@ impl Hasher for NameHasher {
     fn write_usize(&mut self, _length: usize) {}
 }
 
+/// Names that came once. Eight share a place, which is a line of the processor's cache; the oldest
+/// gives way.
+struct Seen(Box<[[AtomicU64; 8]]>);
+
+impl Seen {
+    fn new() -> Self {
+        Self(std::iter::repeat_with(Default::default).take(SEEN / 8).collect())
+    }
+
+    /// Whether the name came before, as far as is remembered. Two threads at once may make a place
+    /// forget: then a signature is checked once more.
+    fn again(&self, TokenName(name): &TokenName) -> bool {
+        let (Some(mark), Some(place)) = (name.first_chunk(), name.last_chunk()) else {
+            return false;
+        };
+        let mark = u64::from_le_bytes(*mark);
+        let Some(place) = self.0.get(usize::from_le_bytes(*place) % self.0.len()) else {
+            return false;
+        };
+        if place.iter().any(|seen| seen.load(Ordering::Relaxed) == mark) {
+            return true;
+        }
+        place.iter().fold(mark, |younger, seen| seen.swap(younger, Ordering::Relaxed));
+        false
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Entry {
     token: Arc<VerifiedToken>,
@@ -87,6 +119,7 @@ impl Expiry<TokenName, Entry> for AtExpiry {
 pub struct TokenCache {
     /// `None` only if the machine has no randomness: then nothing is cached.
     namer: Option<Namer>,
+    seen: Seen,
     entries: Cache<TokenName, Entry, BuildHasherDefault<NameHasher>>,
 }
 
@@ -107,7 +140,7 @@ impl TokenCache {
             })
             .expire_after(AtExpiry)
             .build_with_hasher(BuildHasherDefault::default());
-        Self { namer: Namer::new(), entries }
+        Self { namer: Namer::new(), seen: Seen::new(), entries }
     }
 
     /// What `token` is called here.
@@ -119,8 +152,11 @@ impl TokenCache {
         self.entries.get(name).map(|entry| entry.token)
     }
 
-    pub(super) fn insert(&self, name: TokenName, token: Arc<VerifiedToken>, life: Duration) {
-        self.entries.insert(name, Entry { token, life });
+    /// Remembers a verified token, if it came before.
+    pub(super) fn insert(&self, name: TokenName, token: &Arc<VerifiedToken>, life: Duration) {
+        if self.seen.again(&name) {
+            self.entries.insert(name, Entry { token: Arc::clone(token), life });
+        }
     }
 
     /// Tokens held, about.

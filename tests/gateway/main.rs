@@ -27,6 +27,7 @@ mod diff;
 mod error_pages;
 mod exhaustion;
 mod explain;
+mod explained_alike;
 mod flavours;
 mod forwarding;
 mod grpc;
