@@ -1,4 +1,5 @@
-//! The admin listener: health, metrics, keys, configuration, recent denials, reload.
+//! The admin listener: health, metrics, keys, configuration, recent denials, reload, and pages that
+//! show them.
 //!
 //! It only shows and passes on: what is true is asked of a [`View`], which the composition root
 //! implements. It must answer when nothing else does, so it takes its own small bounds: one
@@ -10,6 +11,7 @@
 pub mod config;
 mod connection;
 mod guard;
+pub mod page;
 mod problem;
 mod routes;
 mod scrape;

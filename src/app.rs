@@ -5,6 +5,7 @@
 
 mod background;
 mod expiry;
+mod facts;
 mod history;
 mod named_files;
 mod probation;
@@ -15,6 +16,7 @@ mod start;
 mod stop;
 mod supervisor;
 mod targets;
+mod traffic;
 mod usage_store;
 mod view;
 

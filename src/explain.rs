@@ -34,13 +34,15 @@ use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::answer::Answer;
 use crate::api::{Api, HeaderEdit, Place, Route};
-use crate::auth::CompiledValidation;
-use crate::config::model::{GroupIndex, JwtValidation, Name};
+use crate::auth::{CompiledValidation, Patience};
+use crate::clock::{self, UnixMillis};
+use crate::config::model::{GroupIndex, IdentitySource, JwtValidation, Name};
 use crate::engine::{self, Decision, Moment, Reason, Step, Witness};
 use crate::http::{Authority, Malformed, Target};
 use crate::routing::{Facts, Particulars, Selection};
 use crate::sign_in::SignIn;
 use crate::snapshot::{Action, Listener, Rule, Snapshot};
+use crate::telemetry::denials::Failed;
 
 const OIDC_IDENTITY: HeaderName = HeaderName::from_static("x-amzn-oidc-identity");
 
@@ -208,6 +210,32 @@ pub fn explain(snapshot: &Snapshot, asked: &Asked, moment: Moment) -> Explanatio
         canonical,
         notes,
     }
+}
+
+/// Which comparison a credential failed that the gateway has just refused, for whoever asks later.
+/// Whom the deny list names is not told.
+#[must_use]
+pub fn failed(
+    snapshot: &Snapshot,
+    (listener, decision): (usize, &Decision),
+    headers: &HeaderMap,
+    wall: UnixMillis,
+) -> Option<Failed> {
+    let compiled = match decision.api.and_then(|place| route_at(snapshot, place)) {
+        Some((_, route)) => route.validation.as_ref(),
+        None => snapshot.listeners.get(listener)?.rules.get(decision.rule?)?.validation.as_ref(),
+    }?;
+    let wanted = demand_of(snapshot, listener, decision)?;
+    if let (Reason::Auth(_), IdentitySource::Query(_)) = (decision.reason, &wanted.identity_source)
+    {
+        return None;
+    }
+    let moment =
+        Moment { wall, mono: clock::monotonic(), random: 0, patience: Patience::HasWaited };
+    let seen = token::Seen { snapshot, wanted, compiled, headers, moment };
+    let check = seen.checks(decision.reason).into_iter().find(|c| c.state == State::Failed)?;
+    let found = if check.what == token::Stage::DenyList { "" } else { &check.found };
+    Some(Failed::new(check.what.as_str(), &check.wanted, found))
 }
 
 /// Has somebody ask who exists on paper: makes a token for the rule that takes the request, and puts

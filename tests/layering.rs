@@ -29,7 +29,7 @@ const TIERS: &[(&str, u8, &[&str])] = &[
     ("import", 4, &[]),
     ("engine", 5, &[]),
     ("connection", 6, &[]),
-    ("proxy", 6, &["connection", "fetch"]),
+    ("proxy", 6, &["connection", "explain", "fetch"]),
     ("fetch", 6, &[]),
     ("admin", 6, &[]),
     ("user_pool", 6, &[]),

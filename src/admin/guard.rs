@@ -6,6 +6,8 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, Version, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::Options;
 use super::problem::Problem;
@@ -89,6 +91,21 @@ impl Guard {
         )
     }
 
+    /// For pages, which only show: browsers give the token as a password. What changes something
+    /// never takes it that way, since a browser would send it along for any site that asks.
+    pub(super) fn check_page(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let password =
+            headers.get(header::AUTHORIZATION).and_then(|value| password(value.as_bytes()));
+        if let (Some(token), Some(password)) = (&self.token, password)
+            && headers.get_all(header::AUTHORIZATION).iter().count() == 1
+            && verify_slices_are_equal(token, &sha256(&password)).is_ok()
+        {
+            return Ok(());
+        }
+        self.check_disclosure(headers)
+            .map_err(|problem| Problem { is_for_browser: true, ..problem })
+    }
+
     fn check_token(&self, headers: &HeaderMap, without: &str) -> Result<(), Problem> {
         let Some(token) = &self.token else {
             return Err(Problem::new(StatusCode::FORBIDDEN, without));
@@ -115,6 +132,17 @@ fn is_bracketed_address(name: &str) -> bool {
 fn bearer(credential: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = credential.split_at_checked(b"bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
+}
+
+/// The password of `Basic`, whatever the user is called (RFC 7617).
+fn password(credential: &[u8]) -> Option<Vec<u8>> {
+    let (scheme, encoded) = credential.split_at_checked(b"basic ".len())?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    decoded.get(colon + 1..).map(<[u8]>::to_vec)
 }
 
 fn sha256(text: &[u8]) -> [u8; 32] {

@@ -8,11 +8,13 @@ use axum::response::{IntoResponse, Response};
 pub(super) struct Problem {
     pub(super) status: StatusCode,
     pub(super) detail: String,
+    /// Whether whoever asks may give the token as a password.
+    pub(super) is_for_browser: bool,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into() }
+        Self { status, detail: detail.into(), is_for_browser: false }
     }
 }
 
@@ -29,8 +31,12 @@ impl IntoResponse for Problem {
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
         if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = HeaderValue::from_static("Bearer realm=\"portcullis admin\"");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+            let challenge = if self.is_for_browser {
+                "Basic realm=\"portcullis admin: the token as password\", charset=\"UTF-8\""
+            } else {
+                "Bearer realm=\"portcullis admin\""
+            };
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

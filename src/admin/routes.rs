@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
-use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::json;
@@ -16,6 +16,7 @@ use tokio::task::JoinError;
 
 use super::connection::Peer;
 use super::guard::Guard;
+use super::page;
 use super::problem::Problem;
 use super::scrape::Scrapes;
 use super::view::{DenyError, RefreshError, ReloadReport, View};
@@ -38,7 +39,7 @@ pub(super) fn router(view: Arc<dyn View>, guard: Guard) -> Router {
     let change = from_fn_with_state(admin.clone(), change);
     let change_with_body = from_fn_with_state(admin.clone(), change_with_body);
     Router::new()
-        .route("/", get(index))
+        .merge(pages(&admin))
         .route("/livez", get(livez))
         .route("/healthz", get(livez))
         .route("/readyz", get(readyz))
@@ -61,6 +62,17 @@ pub(super) fn router(view: Arc<dyn View>, guard: Guard) -> Router {
         .with_state(admin)
 }
 
+fn pages(admin: &Admin) -> Router<Admin> {
+    Router::new()
+        .route("/", get(overview))
+        .route("/page/denials", get(denials_page))
+        .route("/page/denials/{id}", get(denial_page))
+        .route("/page/rules", get(rules_page))
+        .route("/page/configuration", get(configuration_page))
+        .route_layer(from_fn_with_state(admin.clone(), page_disclosure))
+        .route("/page/style.css", get(async || page::style()))
+}
+
 /// What holds for every request, whatever it asks for.
 async fn every_request(
     State(admin): State<Admin>,
@@ -78,15 +90,20 @@ async fn every_request(
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
+    let strictest = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(strictest);
     response
 }
 
 async fn disclosure(State(admin): State<Admin>, request: Request, next: Next) -> Response {
     match admin.guard.check_disclosure(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn page_disclosure(State(admin): State<Admin>, request: Request, next: Next) -> Response {
+    match admin.guard.check_page(request.headers()) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -113,8 +130,36 @@ async fn change_with_body(State(admin): State<Admin>, request: Request, next: Ne
     }
 }
 
-async fn index() -> Html<&'static str> {
-    Html(include_str!("index.html"))
+/// `?refresh` with or without a value.
+#[derive(Debug, Deserialize)]
+struct OverviewQuery {
+    refresh: Option<String>,
+}
+
+async fn overview(State(admin): State<Admin>, Query(query): Query<OverviewQuery>) -> Response {
+    page::overview(&admin.view.facts(), query.refresh.is_some())
+}
+
+#[derive(Debug, Deserialize)]
+struct FindQuery {
+    #[serde(default)]
+    find: String,
+}
+
+async fn denials_page(State(admin): State<Admin>, Query(query): Query<FindQuery>) -> Response {
+    page::denials(&admin.view.facts(), &query.find)
+}
+
+async fn denial_page(State(admin): State<Admin>, Path(id): Path<String>) -> Response {
+    page::denial(&admin.view.facts(), &id)
+}
+
+async fn rules_page(State(admin): State<Admin>, Query(query): Query<page::RulesQuery>) -> Response {
+    page::rules(&admin.view.facts(), &query)
+}
+
+async fn configuration_page(State(admin): State<Admin>) -> Response {
+    page::configuration(&admin.view.facts(), &admin.view.config_json())
 }
 
 async fn livez(State(admin): State<Admin>) -> Response {
@@ -290,7 +335,7 @@ async fn wrong_method(method: Method) -> Problem {
 }
 
 async fn nothing_here() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "there is nothing here; / lists what there is")
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing here; / shows what there is")
 }
 
 fn json_text(status: StatusCode, text: String) -> Response {

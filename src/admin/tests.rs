@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::page::Facts;
 use super::*;
 use crate::clock;
 use crate::config::deny_list::{Entry, EntryError};
@@ -24,6 +25,43 @@ struct Gateway {
     size: usize,
     /// Held while metrics must not be rendered.
     gate: parking_lot::Mutex<()>,
+}
+
+fn facts(gateway: &Gateway) -> page::Facts {
+    page::Facts {
+        version: "1.2.3",
+        now: crate::clock::UnixMillis(1_795_395_735_000),
+        up_for: Duration::from_secs(60),
+        generation: 7,
+        readiness: gateway.readiness(),
+        held_back: gateway.is_broken.then(|| "denials rose".to_owned()),
+        is_last_reload_good: true,
+        in_flight: 1,
+        connections: 2,
+        samples: Vec::new(),
+        decisions: vec![("allowed", 3), ("token_expired", 1)],
+        issuers: Vec::new(),
+        groups: Vec::new(),
+        certificates: Vec::new(),
+        rules: (0..5000).map(rule).collect(),
+        denials: Vec::new(),
+        suppressed: 0,
+        history: Vec::new(),
+    }
+}
+
+/// Every other one is never hit.
+fn rule(number: u64) -> page::Rule {
+    page::Rule {
+        listener: "public".into(),
+        name: format!("rule-{number}"),
+        conditions: format!("path /{number}/*"),
+        callers: "everybody".to_owned(),
+        action: "forward to <orders>".to_owned(),
+        requests: number % 2,
+        errors: 0,
+        denials: 0,
+    }
 }
 
 #[async_trait]
@@ -78,6 +116,10 @@ impl View for Gateway {
             return Err("error: unknown target group\n".into());
         }
         Ok(ReloadReport { generation: 2, changed: true, warnings: vec![] })
+    }
+
+    fn facts(&self) -> Facts {
+        facts(self)
     }
 
     fn history_json(&self) -> String {
@@ -209,7 +251,11 @@ impl Answer {
 fn every_page_answers_on_loopback() {
     let admin = Running::plain();
     for (path, text) in [
-        ("/", "<li>GET"),
+        ("/", "Ready, but look"),
+        ("/page/denials", "<h1>Denials"),
+        ("/page/rules", "rule-17"),
+        ("/page/configuration", "Configuration 7"),
+        ("/page/style.css", ":root"),
         ("/livez", "live"),
         ("/healthz", "live"),
         ("/readyz", "ready\n"),
@@ -355,9 +401,92 @@ fn beyond_loopback_pages_that_tell_need_the_token() {
         assert_eq!(with.ask(&line, "").status, 401, "{path}");
         assert_eq!(with.ask(&line, "Authorization: Bearer right\r\n").status, 200, "{path}");
     }
-    for path in ["/livez", "/readyz", "/metrics", "/"] {
+    for path in ["/livez", "/readyz", "/metrics", "/page/style.css"] {
         assert_eq!(without.ask(&format!("GET {path}"), "").status, 200, "{path}");
     }
+}
+
+#[test]
+fn a_browser_gives_the_token_as_a_password_to_pages_and_to_nothing_that_changes() {
+    let without = Running::start(Gateway::default(), "0.0.0.0:0", None);
+    let with = Running::start(Gateway::default(), "0.0.0.0:0", Some("right"));
+    // `:right`, `anybody:right`, `:wrong`, `right:`
+    let right =
+        ["OnJpZ2h0", "YW55Ym9keTpyaWdodA=="].map(|pair| format!("Authorization: Basic {pair}\r\n"));
+    let wrong =
+        ["Ondyb25n", "cmlnaHQ6", "%%%", ""].map(|pair| format!("Authorization: Basic {pair}\r\n"));
+    for path in ["/", "/page/denials", "/page/denials/0123", "/page/rules", "/page/configuration"] {
+        let line = format!("GET {path}");
+        assert_eq!(without.ask(&line, &right[0]).status, 403, "{path}");
+        let asked = with.ask(&line, "");
+        assert_eq!(asked.status, 401, "{path}");
+        assert!(asked.head.contains("www-authenticate: basic realm="), "{}", asked.head);
+        for given in &wrong {
+            assert_eq!(with.ask(&line, given).status, 401, "{path} {given}");
+        }
+        let twice = format!("{}{}", right[0], right[0]);
+        assert_eq!(with.ask(&line, &twice).status, 401, "{path}");
+        for given in right.iter().map(String::as_str).chain(["Authorization: Bearer right\r\n"]) {
+            assert!([200, 404].contains(&with.ask(&line, given).status), "{path} {given}");
+        }
+    }
+    for line in ["POST /reload", "POST /rollback", "POST /keys/refresh", "GET /config"] {
+        let refused = with.ask(line, &right[0]);
+        assert_eq!(refused.status, 401, "{line}");
+        assert!(refused.head.contains("www-authenticate: bearer"), "{}", refused.head);
+    }
+    assert_eq!(with.gateway.reloads.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_page_loads_nothing_but_its_style_and_shows_text_as_text() {
+    let admin = Running::plain();
+    let page = admin.ask("GET /page/rules?find=RULE-49", "");
+    assert!(
+        page.head.contains("content-security-policy: default-src 'none'; style-src 'self'"),
+        "{}",
+        page.head
+    );
+    assert!(page.body.contains("forward to &#60;orders&#62;") && !page.body.contains("<orders>"));
+    let sought = admin.ask("GET /page/denials?find=%22%3E%3Cscript%3E", "");
+    assert!(!sought.body.contains("<script>"), "{}", sought.body);
+    assert_eq!(admin.ask("GET /page/denials/0123456789abcdef", "").status, 404);
+    assert_eq!(admin.ask("GET /page/%2e%2e/config", "").status, 404);
+}
+
+#[test]
+fn thousands_of_rules_come_in_pages_and_dead_ones_alone() {
+    let admin = Running::plain();
+    let rows = |path: &str| {
+        let page = admin.ask(&format!("GET {path}"), "");
+        assert_eq!(page.status, 200, "{path}");
+        (page.body.matches("data-label=\"rule\"").count(), page.body)
+    };
+    let (count, first) = rows("/page/rules");
+    assert!(count == 200 && first.contains("1 of 25 (5000 rules)"), "{count}");
+    let (count, last) = rows("/page/rules?page=99999");
+    assert!(count == 200 && last.contains("rule-4999") && !last.contains("rel=\"next\""));
+    let (count, dead) = rows("/page/rules?dead&find=rule-1");
+    assert!(count == 200 && !dead.contains(">rule-1<") && dead.contains(">rule-10<"));
+    assert!(dead.contains("/page/rules?find=rule-1&#38;dead=&#38;page=2"), "{dead}");
+    assert_eq!(rows("/page/rules?find=nothing-like-it").0, 0);
+}
+
+#[test]
+fn the_first_page_says_what_is_wrong() {
+    let gateway = Gateway { is_unready: true, is_broken: true, ..Gateway::default() };
+    let admin = Running::start(gateway, "127.0.0.1:0", None);
+    let page = admin.ask("GET /?refresh", "").body;
+    for text in [
+        "Not ready",
+        "user pool customers has no keys",
+        "The file on disk is not served. It was rolled back: denials rose.",
+        "2500 of them never hit",
+        "http-equiv=\"refresh\" content=\"5\"",
+    ] {
+        assert!(page.contains(text), "{text}\n{page}");
+    }
+    assert!(!admin.ask("GET /", "").body.contains("http-equiv=\"refresh\""));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use thiserror::Error;
 
+use super::page::Facts;
 use crate::config::deny_list::{Entry, EntryError};
 
 /// The gateway as the admin listener sees it. Nothing here may wait for a request or for an
@@ -17,6 +18,9 @@ pub trait View: Send + Sync {
 
     /// The Prometheus text. Called on a thread that may block, one call at a time.
     fn metrics_text(&self) -> String;
+
+    /// All that the pages show.
+    fn facts(&self) -> Facts;
 
     /// Per user pool: key ids, age, next refresh, last error. A JSON text.
     fn keys_json(&self) -> String;

@@ -15,6 +15,7 @@ use super::history::Cause;
 use super::reload::Reloader;
 use super::start::{Gateway, Task};
 use super::supervisor;
+use super::traffic::{self, Traffic};
 use super::view::AdminView;
 use crate::admin;
 use crate::config::watch::{Change, Watch};
@@ -85,16 +86,24 @@ impl BackgroundService for Background {
         tokio::spawn(watch_file(Arc::clone(&self.reloader)));
         tokio::spawn(watch_trials(Arc::clone(&self.reloader)));
         tokio::spawn(hear_hangups(Arc::clone(gateway), Arc::clone(&self.reloader)));
-        self.serve_admin(admin, shutdown).await;
+        let traffic = Arc::new(Traffic::default());
+        tokio::spawn(watch_traffic(Arc::clone(gateway), Arc::clone(&traffic)));
+        self.serve_admin(admin, traffic, shutdown).await;
     }
 }
 
 impl Background {
-    async fn serve_admin(&self, bound: BoundListener, mut shutdown: ShutdownWatch) {
+    async fn serve_admin(
+        &self,
+        bound: BoundListener,
+        traffic: Arc<Traffic>,
+        mut shutdown: ShutdownWatch,
+    ) {
         let view = AdminView::new(
             Arc::clone(&self.gateway),
             Arc::clone(&self.reloader),
             Arc::clone(&self.stats),
+            traffic,
         );
         let token = self.gateway.snapshot.load().config.admin.token.clone();
         let options = admin::Options { token, hosts: Vec::new() };
@@ -120,6 +129,16 @@ where
 {
     while tokio::spawn(begin()).await.is_err_and(|why| why.is_panic()) {
         tokio::time::sleep(respite).await;
+    }
+}
+
+/// Looks at the counters for the admin page.
+async fn watch_traffic(gateway: Arc<Gateway>, traffic: Arc<Traffic>) {
+    let mut ticks = tokio::time::interval(traffic::INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        traffic.look(&gateway.snapshot.load());
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -11,11 +12,13 @@ use serde_json::{Value, json};
 use super::history::Cause;
 use super::reload::Reloader;
 use super::start::Gateway;
-use super::targets;
+use super::traffic::Traffic;
+use super::{facts, targets};
+use crate::admin::page::Facts;
 use crate::admin::{self, DenyError, Readiness, RefreshError, RefreshedPool, ReloadReport, View};
 use crate::auth::PoolStatus;
 use crate::auth::key_source::FetchFailure;
-use crate::clock;
+use crate::clock::{self, UnixMillis};
 use crate::config::deny_list::Entry;
 use crate::connection::ConnectionStats;
 use crate::telemetry::metrics::{Metrics, PoolMetrics};
@@ -24,6 +27,9 @@ use crate::telemetry::metrics::{Metrics, PoolMetrics};
 pub(super) struct AdminView {
     gateway: Arc<Gateway>,
     reloader: Arc<Reloader>,
+    stats: Arc<ConnectionStats>,
+    traffic: Arc<Traffic>,
+    began: (Instant, UnixMillis),
 }
 
 impl AdminView {
@@ -32,15 +38,18 @@ impl AdminView {
         gateway: Arc<Gateway>,
         reloader: Arc<Reloader>,
         stats: Arc<ConnectionStats>,
+        traffic: Arc<Traffic>,
     ) -> Self {
         let sampled = Arc::clone(&gateway);
+        let shown = Arc::clone(&stats);
         let pools = Mutex::new(Vec::new());
         gateway.metrics.on_scrape(Box::new(move |metrics| {
             sample(&sampled, &stats, metrics);
             // Held until the next scrape: series of a pool that is gone go with it.
             *pools.lock() = sample_pools(&sampled, metrics);
         }));
-        Self { gateway, reloader }
+        let began = (clock::monotonic(), clock::wall());
+        Self { gateway, reloader, stats: shown, traffic, began }
     }
 }
 
@@ -132,6 +141,17 @@ impl View for AdminView {
             }
         }
         readiness
+    }
+
+    fn facts(&self) -> Facts {
+        let history = serde_json::from_value(self.reloader.history_json()).unwrap_or_default();
+        Facts {
+            readiness: self.readiness(),
+            held_back: self.reloader.held_back(),
+            samples: self.traffic.samples(&self.gateway.snapshot.load()),
+            history,
+            ..facts::gather(&self.gateway, &self.stats, self.began)
+        }
     }
 
     fn metrics_text(&self) -> String {

@@ -10,6 +10,7 @@ use super::{exchange, formatted};
 use crate::answer::Refusal;
 use crate::connection::{BodyRefusal, ConnectionFacts};
 use crate::engine::{Decision, Reason};
+use crate::explain;
 use crate::snapshot::{CAUSES, Rule, Snapshot};
 use crate::telemetry::record::{Identity, Record, Timings, Tls};
 
@@ -88,7 +89,11 @@ impl Gateway {
             access_log.log(&record, format);
         }
         if is_denial {
-            self.denials.note(&record, record.error_reason);
+            let failed = || {
+                let at = (begun.listener, decision?);
+                explain::failed(snapshot, at, &session.req_header().headers, begun.wall)
+            };
+            self.denials.note(&record, failed);
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::json::{push_address, push_number, push_string, push_time};
+use super::json::{needs_escape, push_address, push_number, push_string, push_time, redacted};
 use super::record::Record;
 use super::trace::RequestId;
 use crate::clock::UnixMillis;
@@ -30,19 +30,56 @@ pub struct Denials {
     suppressed: AtomicU64,
 }
 
-#[derive(Debug)]
-struct Denial {
-    time: UnixMillis,
-    request_id: RequestId,
-    listener: Box<str>,
-    rule: Box<str>,
-    method: Box<[u8]>,
-    host: Box<[u8]>,
-    path: Box<[u8]>,
-    client: IpAddr,
-    status: u16,
-    reason: &'static str,
-    detail: &'static str,
+/// A request that was turned away.
+#[derive(Debug, Clone)]
+pub struct Denial {
+    /// When its head began to arrive.
+    pub time: UnixMillis,
+    /// Our name for it, which its answer has as well.
+    pub request_id: RequestId,
+    /// The listener's name.
+    pub listener: Box<str>,
+    /// The rule's name.
+    pub rule: Box<str>,
+    /// The API and the key of its route; empty where there was none.
+    pub api: Box<str>,
+    /// See `api`.
+    pub route: Box<str>,
+    /// What the client sent, as JSON text escapes it and with tokens redacted.
+    pub method: Box<str>,
+    /// See `method`.
+    pub host: Box<str>,
+    /// See `method`.
+    pub path: Box<str>,
+    /// Who asked.
+    pub client: IpAddr,
+    /// The status of the answer.
+    pub status: u16,
+    /// An entry of the closed list.
+    pub reason: &'static str,
+    /// ALB's `error_reason`; empty where there is none.
+    pub detail: &'static str,
+    /// The comparison that failed, where one did.
+    pub failed: Option<Failed>,
+}
+
+/// What of a credential was compared with what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// What was compared: `scopes`.
+    pub what: &'static str,
+    /// What the file wants.
+    pub wanted: Box<str>,
+    /// What the credential has; nobody vouches for it.
+    pub found: Box<str>,
+}
+
+impl Failed {
+    /// Texts are cut and redacted.
+    #[must_use]
+    pub fn new(what: &'static str, wanted: &str, found: &str) -> Self {
+        Self { what, wanted: head(wanted.as_bytes()), found: head(found.as_bytes()) }
+    }
 }
 
 impl Denials {
@@ -52,30 +89,48 @@ impl Denials {
         Self::default()
     }
 
-    /// Notes a request that was turned away. `detail` says more than the reason to an operator,
-    /// for example which claim failed; it is one of our own words, never the client's.
-    pub fn note(&self, record: &Record<'_>, detail: &'static str) {
-        let noted = self.is_within_rate(record.start).then(|| self.ring.try_lock()).flatten();
-        let Some(mut ring) = noted else {
+    /// Notes a request that was turned away. `failed` tells which comparison failed; it is asked
+    /// only of those that are kept.
+    pub fn note(&self, record: &Record<'_>, failed: impl FnOnce() -> Option<Failed>) {
+        let suppressed = || {
             self.suppressed.fetch_add(1, Ordering::Relaxed);
-            return;
         };
-        if ring.len() >= KEPT {
-            ring.pop_front();
+        if !self.is_within_rate(record.start) {
+            return suppressed();
         }
-        ring.push_back(Denial {
+        let denial = Denial {
             time: record.start,
             request_id: record.request_id,
             listener: record.listener.into(),
             rule: record.rule.into(),
+            api: record.api.into(),
+            route: record.route.into(),
             method: head(record.method),
             host: head(record.host),
             path: head(record.path),
             client: record.client,
             status: record.status,
             reason: record.reason,
-            detail,
-        });
+            detail: record.error_reason,
+            failed: failed(),
+        };
+        let Some(mut ring) = self.ring.try_lock() else { return suppressed() };
+        if ring.len() >= KEPT {
+            ring.pop_front();
+        }
+        ring.push_back(denial);
+    }
+
+    /// All that are kept, the newest first.
+    #[must_use]
+    pub fn newest(&self) -> Vec<Denial> {
+        self.ring.lock().iter().rev().cloned().collect()
+    }
+
+    /// How many were not kept.
+    #[must_use]
+    pub fn suppressed(&self) -> u64 {
+        self.suppressed.load(Ordering::Relaxed)
     }
 
     fn is_within_rate(&self, now: UnixMillis) -> bool {
@@ -96,9 +151,9 @@ impl Denials {
     pub fn json(&self) -> String {
         let mut out = Vec::with_capacity(64 * 1024);
         out.extend_from_slice(b"{\"suppressed\":");
-        push_number(&mut out, self.suppressed.load(Ordering::Relaxed));
+        push_number(&mut out, self.suppressed());
         out.extend_from_slice(b",\"denials\":[");
-        for (i, denial) in self.ring.lock().iter().rev().enumerate() {
+        for (i, denial) in self.newest().iter().enumerate() {
             if i > 0 {
                 out.push(b',');
             }
@@ -113,19 +168,28 @@ impl Denial {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"ts\":");
         push_time(out, self.time);
-        let texts: [(&[u8], &[u8]); 8] = [
-            (b",\"request_id\":", self.request_id.as_bytes()),
-            (b",\"listener\":", self.listener.as_bytes()),
-            (b",\"rule\":", self.rule.as_bytes()),
-            (b",\"method\":", &self.method),
-            (b",\"host\":", &self.host),
-            (b",\"path\":", &self.path),
-            (b",\"reason\":", self.reason.as_bytes()),
-            (b",\"detail\":", self.detail.as_bytes()),
+        let failed = self.failed.as_ref();
+        let id = String::from_utf8_lossy(self.request_id.as_bytes());
+        let texts = [
+            ("request_id", &*id),
+            ("listener", &self.listener),
+            ("rule", &self.rule),
+            ("api", &self.api),
+            ("route", &self.route),
+            ("method", &self.method),
+            ("host", &self.host),
+            ("path", &self.path),
+            ("reason", self.reason),
+            ("detail", self.detail),
+            ("compared", failed.map_or("", |failed| failed.what)),
+            ("wanted", failed.map_or("", |failed| &failed.wanted)),
+            ("found", failed.map_or("", |failed| &failed.found)),
         ];
         for (key, text) in texts {
-            out.extend_from_slice(key);
-            push_string(out, text);
+            out.push(b',');
+            push_string(out, key.as_bytes());
+            out.push(b':');
+            push_string(out, text.as_bytes());
         }
         out.extend_from_slice(b",\"client_ip\":\"");
         push_address(out, self.client);
@@ -135,8 +199,13 @@ impl Denial {
     }
 }
 
-fn head(text: &[u8]) -> Box<[u8]> {
-    text.get(..LONGEST).unwrap_or(text).into()
+/// The beginning of a client's text, without tokens and control characters.
+fn head(text: &[u8]) -> Box<str> {
+    let text = String::from_utf8_lossy(text.get(..LONGEST).unwrap_or(text));
+    redacted(&text)
+        .chars()
+        .map(|c| if needs_escape(c) && c != '"' && c != '\\' { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -153,7 +222,7 @@ mod tests {
         record.path = path;
         record.status = 401;
         record.reason = "token_expired";
-        into.note(&record, "");
+        into.note(&record, || None);
     }
 
     fn parsed(denials: &Denials) -> Value {

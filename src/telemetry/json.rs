@@ -6,6 +6,7 @@
 //! unescaped), is cut at [`LONGEST`] bytes, and never holds a JSON web token: `eyJ` and what
 //! follows it becomes `[redacted]`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -121,7 +122,23 @@ pub(super) fn token_length(text: &[u8]) -> usize {
     text.iter().position(is_outside).unwrap_or(text.len())
 }
 
-const fn needs_escape(c: char) -> bool {
+/// A text without its tokens.
+pub(super) fn redacted(text: &str) -> Cow<'_, str> {
+    if !text.contains("eyJ") {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("eyJ") {
+        clean.push_str(before);
+        clean.push_str("[redacted]");
+        rest = after.get(token_length(after.as_bytes())..).unwrap_or_default();
+    }
+    clean.push_str(rest);
+    Cow::Owned(clean)
+}
+
+pub(super) const fn needs_escape(c: char) -> bool {
     matches!(c,
         '\0'..='\x1f' | '"' | '\\' | '\x7f'..='\u{9f}'
         | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -296,6 +296,19 @@ impl Metrics {
         *self.certificates.lock() = ends.collect();
     }
 
+    /// Certificates in use: listener, file, seconds since the epoch.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<(Box<str>, Box<str>, u64)> {
+        let certificates = self.certificates.lock();
+        certificates.iter().map(|((l, file), end)| (l.clone(), file.clone(), *end)).collect()
+    }
+
+    /// Whether the last file that was read is in force.
+    #[must_use]
+    pub fn is_last_reload_good(&self) -> bool {
+        self.config_last_reload_success.get() == 1
+    }
+
     /// A configuration is in force, at start or by a reload.
     pub fn reload_succeeded(&self, generation: u64, now: UnixMillis) {
         self.reloads_succeeded.inc();

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::authorization::protected;
-use crate::support::issuer::Mode;
+use crate::support::issuer::{Mode, now};
 use crate::support::process::PATIENCE;
 use crate::support::wire::{self, Response};
 use crate::support::{Connection, Gateway, Issuer, Start, Target, eventually};
@@ -124,7 +124,12 @@ fn no_secret_is_in_any_page_or_log() {
     reload(&gateway, Some("Bearer an-attempt"));
     reload(&gateway, Some(&format!("Bearer {TOKEN}")));
     gateway.wait_log(&["\"reloaded\""]);
-    for path in ["/", "/readyz?verbose", "/metrics", "/keys", "/config", "/targets", "/denials"] {
+    let denials = gateway.ask_admin("/denials").json();
+    let id = denials["denials"][0]["request_id"].as_str().expect("an id");
+    let denial = format!("/page/denials/{id}");
+    let pages = ["/", "/page/denials", &denial, "/page/rules", "/page/configuration"];
+    let texts = ["/readyz?verbose", "/metrics", "/keys", "/config", "/targets", "/denials"];
+    for path in pages.into_iter().chain(texts) {
         let answer = gateway.ask_admin(path);
         assert_eq!(answer.status, 200, "{path}");
         let text = answer.text();
@@ -136,6 +141,38 @@ fn no_secret_is_in_any_page_or_log() {
     assert_eq!(config["config"]["admin"]["token"], "***");
     assert_eq!(config["generation"], 2);
     assert!(!gateway.said().contains(TOKEN) && !gateway.said().contains("an-attempt"));
+}
+
+#[test]
+fn a_denial_tells_what_was_wanted_and_what_was_there() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let gateway = Gateway::start(&protected(&issuer, &target));
+    let expired = issuer.token_with(&json!({ "exp": now() - 3600, "iat": now() - 7200 }));
+    let other = issuer.token_with(&json!({ "client_id": "stranger" }));
+    let cases = [
+        ("/orders/1", expired, "token_expired", "time", "exp 60 min ago"),
+        ("/orders/2", other, "client_not_allowed", "client", "stranger"),
+        ("/orders/<b>", "none.of.it".to_owned(), "token_malformed", "format", ""),
+    ];
+    for (path, token, reason, compared, found) in cases {
+        let path = path.replace('<', "%3C").replace('>', "%3E");
+        let bearer = format!("Bearer {token}");
+        let status =
+            wire::request(gateway.address(), "GET", &path, &[("Authorization", &bearer)]).status;
+        assert_eq!(status, 401, "{path}");
+        let denial = eventually("the denial is shown", || {
+            let denials = gateway.ask_admin("/denials").json();
+            let newest = denials["denials"][0].clone();
+            (newest["path"] == path.as_str()).then_some(newest)
+        });
+        assert_eq!((&denial["reason"], &denial["compared"]), (&json!(reason), &json!(compared)));
+        let told = denial["found"].as_str().expect("text");
+        assert!(told.contains(found), "{denial}");
+        let id = denial["request_id"].as_str().expect("an id");
+        let page = gateway.ask_admin(&format!("/page/denials/{id}")).text();
+        assert!(page.contains(reason) && page.contains(found), "{page}");
+        assert!(!page.contains("<b>"), "{page}");
+    }
 }
 
 #[test]

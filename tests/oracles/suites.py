@@ -5,7 +5,7 @@ import sys
 import time
 
 ALL = ["differential", "issuers", "files", "metrics", "clients", "mutual_tls", "smuggling", "imports",
-       "sign_in", "signatures", "openapi_clients", "deployment"]
+       "sign_in", "admin_page", "signatures", "openapi_clients", "deployment"]
 
 
 def main(names):

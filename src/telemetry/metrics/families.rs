@@ -103,6 +103,17 @@ impl RuleMetrics {
         sum
     }
 
+    /// Outcomes of authorization with how often each was seen.
+    pub fn decisions(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.rule.reasons.iter().copied().zip(self.rule.decisions.iter().map(Counter::get))
+    }
+
+    /// How many of its requests took how long, see [`Histogram::counts`].
+    #[must_use]
+    pub fn durations(&self) -> [u64; DURATION_BUCKETS.len() + 1] {
+        self.rule.duration.counts()
+    }
+
     /// Counts an authorization outcome, by its index in the rule's list of reasons.
     pub fn decision(&self, reason: usize) {
         if let Some(counter) = self.rule.decisions.get(reason) {
