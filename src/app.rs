@@ -15,6 +15,7 @@ mod start;
 mod stop;
 mod supervisor;
 mod targets;
+mod traces;
 mod usage_store;
 mod view;
 

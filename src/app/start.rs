@@ -19,6 +19,7 @@ use super::background::Background;
 use super::reload::Reloader;
 use super::session_key::{self, SessionKeyError};
 use super::stop::StopSignal;
+use super::traces::Traces;
 use super::usage_store::UsageStore;
 use crate::config::Loaded;
 use crate::config::model::{self, Config, LogDestination};
@@ -34,6 +35,7 @@ use crate::telemetry::connection_log::ConnectionLog;
 use crate::telemetry::denials::Denials;
 use crate::telemetry::health_check_log::HealthCheckLog;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::otel::Sampler;
 use crate::telemetry::trace::Ids;
 use crate::tls::{self, CertificateWatch, TlsError};
 
@@ -142,6 +144,8 @@ pub fn run(
     }
     let gateway = Arc::new(gateway(loaded.config, metrics)?);
 
+    let traces = Traces::new(Arc::clone(&gateway.metrics), Arc::clone(&gateway.snapshot))?;
+    let traces = Arc::new(traces);
     let proxy = proxy::Gateway {
         snapshot: Arc::clone(&gateway.snapshot),
         keys: Arc::clone(&gateway.keys),
@@ -151,6 +155,8 @@ pub fn run(
         access_log: Arc::clone(&gateway.access_log),
         denials: Arc::clone(&gateway.denials),
         metrics: Arc::clone(&gateway.metrics),
+        sampler: Sampler::new(&gateway.metrics.traces_limited),
+        spans: Arc::clone(&traces.queue),
         body_room: proxy::BodyRoom::default(),
         ids: Ids::random(),
     };
@@ -194,9 +200,11 @@ pub fn run(
         certificates,
     );
     let reloader = Arc::new(reloader);
+    let mut tasks = tasks;
+    tasks.push(Box::pin(Arc::clone(&traces).run()));
     let background =
         Background::new(Arc::clone(&gateway), reloader, admin, stats, drain.clone(), tasks);
-    let stop = StopSignal::new(Arc::clone(&gateway), drain);
+    let stop = StopSignal::new(Arc::clone(&gateway), drain, traces);
 
     let mut server = server;
     server.add_service(service);
