@@ -28,6 +28,7 @@ pub(super) fn serve(
 ) -> u8 {
     let mut findings = loaded.warnings.clone();
     findings.extend(check::judge(&loaded.config));
+    let (mut findings, _) = check::security::without_accepted(&loaded, findings);
     findings.extend(refusal);
     if !findings.is_empty() {
         let text = config::render(&loaded.source, &findings, super::use_color(&io::stderr()));
