@@ -66,6 +66,7 @@ mod sign_in;
 mod sign_in_page;
 mod slow_clients;
 mod smuggling;
+mod socket_activation;
 mod spans;
 mod spellings;
 mod spoofing;
