@@ -16,6 +16,7 @@ mod start;
 mod stop;
 mod supervisor;
 mod targets;
+mod traces;
 mod traffic;
 mod usage_store;
 mod view;

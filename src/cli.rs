@@ -93,6 +93,10 @@ Examples:
   portcullis completions bash > /usr/share/bash-completion/completions/portcullis
   portcullis completions fish > ~/.config/fish/completions/portcullis.fish";
 
+const MAN_EXAMPLE: &str = "\
+Example:
+  portcullis man > /usr/share/man/man1/portcullis.1";
+
 const TEST_EXAMPLES: &str = "\
 Exit code 0 when all is as expected, 1 when it is not.
 
@@ -169,6 +173,7 @@ enum Command {
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(pages::CompletionsArgs),
     /// Print the manual page
+    #[command(after_help = MAN_EXAMPLE)]
     Man,
 }
 

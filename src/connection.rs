@@ -15,6 +15,7 @@ mod journal;
 mod listener;
 mod memory;
 mod newcomer;
+mod passed;
 mod proxy_protocol;
 mod service;
 mod stats;
@@ -31,6 +32,7 @@ pub use self::facts::{BodyRefusal, ConnectionFacts, HttpVersion, OpenStream, Tls
 pub use self::http2::prepare;
 pub use self::listener::{BindError, BoundListener, ListenerHandle, ListenerSettings, bind};
 pub use self::memory::MemoryLimit;
+pub use self::passed::PassedSockets;
 pub use self::service::ListenerService;
 pub use self::stats::ConnectionStats;
 pub use self::watch::Drain;

@@ -17,6 +17,7 @@ mod logout;
 mod record;
 mod request;
 mod respond;
+mod spans;
 mod spelling;
 mod verdict;
 
@@ -42,6 +43,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::denials::Denials;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::otel::{Queue, Sampler};
 use crate::telemetry::trace::Ids;
 
 /// Serves every request of every listener.
@@ -64,6 +66,10 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// Where bodies are held that must be known before it is decided.
     pub body_room: BodyRoom,
+    /// Chooses requests that are traced.
+    pub sampler: Sampler,
+    /// Where their spans go.
+    pub spans: Arc<Queue>,
     /// Names for requests and traces.
     pub ids: Ids,
 }

@@ -12,6 +12,7 @@ pub mod json;
 pub mod log_format;
 pub mod logging;
 pub mod metrics;
+pub mod otel;
 pub mod record;
 mod sink;
 mod stream;

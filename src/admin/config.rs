@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::config::model::{
     AccessLog, Admin, AppClients, AwsCredential, Config, DenyFile, DevelopmentClient,
     DevelopmentGrant, DevelopmentGroup, DevelopmentUser, DevelopmentUserPool, IdentityAssertion,
-    Issuer, KeySource, LogDestination, Name, Profile, Reload, Secret, Shutdown, UserPool,
+    Issuer, KeySource, LogDestination, Name, Profile, Reload, Secret, Shutdown, Tracing, UserPool,
 };
 
 use claims::{algorithm, claim_headers};
@@ -38,6 +38,7 @@ pub fn redacted(config: &Config) -> Value {
         shutdown,
         access_log,
         connection_log,
+        tracing,
         identity_assertion,
         deny_list,
         oidc_data,
@@ -64,6 +65,7 @@ pub fn redacted(config: &Config) -> Value {
         "shutdown": self::shutdown(shutdown),
         "access_log": self::access_log(access_log),
         "connection_log": { "destination": log_destination(connection_log) },
+        "tracing": tracing.as_ref().map(self::tracing),
         "identity_assertion": identity_assertion.as_ref().map(self::identity_assertion),
         "deny_list": deny_list.as_ref().map(deny_file),
         "oidc_data": sign_in::oidc_data(oidc_data),
@@ -85,6 +87,16 @@ pub fn redacted(config: &Config) -> Value {
             })
         ),
         "development_user_pool": development_user_pool.as_ref().map(development),
+    })
+}
+
+fn tracing(tracing: &Tracing) -> Value {
+    let Tracing { endpoint, sample, max_per_second, service_name } = tracing;
+    json!({
+        "endpoint": endpoint,
+        "sample": format!("{}%", f64::from(*sample) / 10_000.0),
+        "max_traces_per_second": max_per_second,
+        "service_name": service_name,
     })
 }
 

@@ -201,7 +201,9 @@ impl Reloader {
     }
 
     fn judge(&self, mut loaded: Loaded) -> Result<Loaded, ReloadError> {
-        loaded.warnings.extend(check::judge(&loaded.config));
+        let mut warnings = std::mem::take(&mut loaded.warnings);
+        warnings.extend(check::judge(&loaded.config));
+        (loaded.warnings, _) = check::security::without_accepted(&loaded, warnings);
         let in_force = self.gateway.snapshot.load();
         let restart = config::needs_restart(&in_force.config, &loaded.config);
         loaded.warnings.extend(restart);

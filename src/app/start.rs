@@ -19,10 +19,13 @@ use super::background::Background;
 use super::reload::Reloader;
 use super::session_key::{self, SessionKeyError};
 use super::stop::StopSignal;
+use super::traces::Traces;
 use super::usage_store::UsageStore;
 use crate::config::Loaded;
 use crate::config::model::{self, Config, LogDestination};
-use crate::connection::{self, BindError, ListenerService, ListenerSettings, MemoryLimit, Shares};
+use crate::connection::{
+    self, BindError, ListenerService, ListenerSettings, MemoryLimit, PassedSockets, Shares,
+};
 use crate::fetch::{
     CalloutDesk, ClientError, DenyStore, DenyStoreError, HttpClient, KeyKeeper, KeyStore, Limits,
     LogoutDesk, SignInDesk, StoreError,
@@ -34,6 +37,7 @@ use crate::telemetry::connection_log::ConnectionLog;
 use crate::telemetry::denials::Denials;
 use crate::telemetry::health_check_log::HealthCheckLog;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::otel::Sampler;
 use crate::telemetry::trace::Ids;
 use crate::tls::{self, CertificateWatch, TlsError};
 
@@ -131,6 +135,7 @@ pub fn run(
     loaded: Loaded,
     metrics: Arc<Metrics>,
     tasks: Vec<Task>,
+    mut passed: PassedSockets,
 ) -> Result<(), StartError> {
     let config = loaded.config.clone();
     let threads = threads(&config);
@@ -142,6 +147,8 @@ pub fn run(
     }
     let gateway = Arc::new(gateway(loaded.config, metrics)?);
 
+    let traces = Traces::new(Arc::clone(&gateway.metrics), Arc::clone(&gateway.snapshot))?;
+    let traces = Arc::new(traces);
     let proxy = proxy::Gateway {
         snapshot: Arc::clone(&gateway.snapshot),
         keys: Arc::clone(&gateway.keys),
@@ -151,6 +158,8 @@ pub fn run(
         access_log: Arc::clone(&gateway.access_log),
         denials: Arc::clone(&gateway.denials),
         metrics: Arc::clone(&gateway.metrics),
+        sampler: Sampler::new(&gateway.metrics.traces_limited),
+        spans: Arc::clone(&traces.queue),
         body_room: proxy::BodyRoom::default(),
         ids: Ids::random(),
     };
@@ -160,11 +169,13 @@ pub fn run(
     let mut service = ListenerService::new(Arc::new(http), shares.clients, memory);
     service.log_to(Arc::clone(&gateway.connection_log));
 
+    tell_unused(&passed, &config);
     let mut handles = Vec::with_capacity(config.listeners.len());
     let mut certificates = Vec::new();
     for listener in &config.listeners {
         let name = || listener.name.to_string();
-        let bound = connection::bind(listener.address)
+        let bound = passed
+            .bind(listener.address)
             .map_err(|why| StartError::Listener { listener: name(), why })?;
         let compiled = match &listener.tls {
             Some(tls) => Some(
@@ -181,7 +192,7 @@ pub fn run(
                 .map(|(compiled, tls)| CertificateWatch::new(tls, listener.http2, compiled)),
         );
     }
-    let admin = connection::bind(config.admin.address).map_err(StartError::Admin)?;
+    let admin = passed.bind(config.admin.address).map_err(StartError::Admin)?;
     tracing::info!(address = %admin.address(), "admin listening");
 
     let drain = service.drain();
@@ -194,9 +205,11 @@ pub fn run(
         certificates,
     );
     let reloader = Arc::new(reloader);
+    let mut tasks = tasks;
+    tasks.push(Box::pin(Arc::clone(&traces).run()));
     let background =
         Background::new(Arc::clone(&gateway), reloader, admin, stats, drain.clone(), tasks);
-    let stop = StopSignal::new(Arc::clone(&gateway), drain);
+    let stop = StopSignal::new(Arc::clone(&gateway), drain, traces);
 
     let mut server = server;
     server.add_service(service);
@@ -209,6 +222,14 @@ pub fn run(
     gateway.health_check_log.load().flush_and_stop(Duration::from_secs(1));
     gateway.connection_log.load().flush_and_stop(Duration::from_secs(1));
     Ok(())
+}
+
+fn tell_unused(passed: &PassedSockets, config: &Config) {
+    let listeners = config.listeners.iter().map(|listener| listener.address);
+    let wanted: Vec<_> = listeners.chain([config.admin.address]).collect();
+    for address in passed.unused(&wanted) {
+        tracing::warn!(%address, "a passed socket is not used: no listener has its address");
+    }
 }
 
 fn threads(config: &Config) -> usize {

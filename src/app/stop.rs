@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
@@ -9,17 +10,22 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::start::Gateway;
 use super::supervisor;
+use super::traces::Traces;
 use crate::connection::Drain;
+
+/// How long the last spans may take to a trace collector.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Tells Pingora to end only when nothing is in flight any more.
 pub(super) struct StopSignal {
     gateway: Arc<Gateway>,
     drain: Drain,
+    traces: Arc<Traces>,
 }
 
 impl StopSignal {
-    pub(super) const fn new(gateway: Arc<Gateway>, drain: Drain) -> Self {
-        Self { gateway, drain }
+    pub(super) const fn new(gateway: Arc<Gateway>, drain: Drain, traces: Arc<Traces>) -> Self {
+        Self { gateway, drain, traces }
     }
 
     async fn drain(&self) {
@@ -34,6 +40,7 @@ impl StopSignal {
             tracing::warn!(connections, "drain_limit reached, connections are cut off");
             self.drain.cut_off();
         }
+        self.traces.flush(LAST_SPANS).await;
     }
 }
 

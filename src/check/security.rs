@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::net::SocketAddr;
 
 use crate::config::Loaded;
-use crate::config::diagnostics::{Diagnostic, Span};
+use crate::config::diagnostics::{Diagnostic, Severity, Span};
 use crate::config::model::{Config, Listener, Rule, Target, TargetGroup, TargetHost};
 use crate::config::risk::{AcceptedRisk, Level, Risk};
 
@@ -100,6 +100,23 @@ pub fn review(loaded: &Loaded, warnings: Vec<Diagnostic>, portable: bool) -> Rev
     review.open.extend(stale.map(stale_acceptance));
     review.open.sort_by_key(|finding| (Reverse(finding.level()), finding.diagnostic.span.start));
     review
+}
+
+/// What of the findings of an ordinary check nobody has accepted, and how many are accepted. Errors
+/// cannot be.
+#[must_use]
+pub fn without_accepted(loaded: &Loaded, findings: Vec<Diagnostic>) -> (Vec<Diagnostic>, usize) {
+    let before = findings.len();
+    let is_accepted = |finding: &Diagnostic| {
+        let mut known = Findings(Vec::new());
+        known.take_over(vec![finding.clone()], &loaded.config);
+        finding.severity == Severity::Warning
+            && known.0.iter().any(|one| loaded.accepted_risks.iter().any(|a| one.is_accepted_by(a)))
+    };
+    let open: Vec<Diagnostic> =
+        findings.into_iter().filter(|finding| !is_accepted(finding)).collect();
+    let accepted = before - open.len();
+    (open, accepted)
 }
 
 fn stale_acceptance(accepted: &AcceptedRisk) -> Finding {

@@ -27,6 +27,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
             load_balancer: "app/test/0000000000000000".into(),
         },
         connection_log: LogDestination::Off,
+        tracing: None,
         identity_assertion: None,
         deny_list: None,
         oidc_data: crate::config::model::OidcData::default(),

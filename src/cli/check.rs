@@ -5,6 +5,7 @@ pub mod security;
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::check::security::without_accepted;
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::model::{Action, Config};
 use crate::config::{self, LoadOptions, Loaded, Source};
@@ -38,12 +39,13 @@ pub fn run(
 ) -> io::Result<i32> {
     let judged = config::load(file, LoadOptions { portable: options.portable });
     let (source, findings, summary) = match judged {
-        Ok(loaded) => {
+        Ok(mut loaded) => {
             let further = lints(&loaded);
-            let mut findings = loaded.warnings;
+            let mut findings = std::mem::take(&mut loaded.warnings);
             findings.extend(further);
+            let (mut findings, accepted) = without_accepted(&loaded, findings);
             findings.sort_by_key(|finding| (finding.span.start, finding.span.line));
-            (loaded.source, findings, Some(Summary::of(&loaded.config)))
+            (loaded.source, findings, Some(Summary::of(&loaded.config, accepted)))
         }
         Err(report) => (report.source, report.findings, None),
     };
@@ -78,6 +80,10 @@ fn write_text(
             if let Some(note) = summary.session_keys {
                 writeln!(out, "note: no `session_keys`: {note}")?;
             }
+            if summary.accepted > 0 {
+                let accepted = counted(summary.accepted, "accepted finding");
+                writeln!(out, "note: {accepted}, see `check --security`")?;
+            }
             if options.portable {
                 writeln!(out, "note: certificates, secrets and other files were not looked at")?;
             }
@@ -96,10 +102,12 @@ struct Summary {
     has_state_directory: bool,
     /// What their absence means, where cookies are sealed.
     session_keys: Option<&'static str>,
+    /// Findings that `accepted_risks` names.
+    accepted: usize,
 }
 
 impl Summary {
-    fn of(config: &Config) -> Self {
+    fn of(config: &Config, accepted: usize) -> Self {
         let rules = config.listeners.iter().map(|listener| listener.rules.len()).sum();
         let parts = [
             counted(config.listeners.len(), "listener"),
@@ -115,7 +123,7 @@ impl Summary {
                 "cookies of stickiness and sign-in are good for this process only, not after a restart nor for other replicas"
             },
         );
-        Self { text: parts.join(", "), has_state_directory, session_keys }
+        Self { text: parts.join(", "), has_state_directory, session_keys, accepted }
     }
 }
 

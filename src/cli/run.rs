@@ -9,6 +9,7 @@ use crate::app::{self, Task};
 use crate::check;
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::{self, Loaded};
+use crate::connection::PassedSockets;
 use crate::telemetry::logging::{self, FILTER_VARIABLE, Form, Logging};
 use crate::telemetry::metrics::Metrics;
 
@@ -28,6 +29,7 @@ pub(super) fn serve(
 ) -> u8 {
     let mut findings = loaded.warnings.clone();
     findings.extend(check::judge(&loaded.config));
+    let (mut findings, _) = check::security::without_accepted(&loaded, findings);
     findings.extend(refusal);
     if !findings.is_empty() {
         let text = config::render(&loaded.source, &findings, super::use_color(&io::stderr()));
@@ -37,6 +39,10 @@ pub(super) fn serve(
         return super::FAILED;
     }
 
+    let passed = match PassedSockets::of_environment() {
+        Ok(passed) => passed,
+        Err(why) => return super::fail(&format!("a socket of the service manager: {why}")),
+    };
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), "");
     let filter = std::env::var(FILTER_VARIABLE).unwrap_or_default();
     let filter = if filter.is_empty() { app::LOG_FILTER } else { &filter };
@@ -45,7 +51,7 @@ pub(super) fn serve(
         Err(why) => return super::fail(&format!("the log: {why}")),
     };
     logging::install_panic_hook(metrics.panics.clone());
-    let served = app::run(file.to_owned(), loaded, Arc::clone(&metrics), tasks);
+    let served = app::run(file.to_owned(), loaded, Arc::clone(&metrics), tasks, passed);
     logging.flush_and_stop(Duration::from_secs(1));
     super::finish(served.map_err(|why| why.to_string()))
 }

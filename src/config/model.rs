@@ -8,6 +8,7 @@ mod aws;
 mod cors;
 mod reload;
 mod throttle;
+mod tracing;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub use self::aws::AwsCredential;
 pub use self::cors::{AllowedOrigin, Cors};
 pub use self::reload::{Reload, ReloadGuard};
 pub use self::throttle::{Throttle, ThrottleKey};
+pub use self::tracing::Tracing;
 pub use self::usage::{ApiKey, Pace, Period, PlanApi, Quota, Usage, UsagePlan};
 pub use super::body_model::BodyModel;
 use super::deny_list::Entry;
@@ -75,6 +77,8 @@ pub struct Config {
     pub access_log: AccessLog,
     /// Where the lines of client connections go. Default off.
     pub connection_log: LogDestination,
+    /// Where spans of requests go; nowhere when absent.
+    pub tracing: Option<Tracing>,
     /// How target groups that want it are told who calls.
     pub identity_assertion: Option<IdentityAssertion>,
     /// Callers whose tokens and sessions are no longer good, from a file.

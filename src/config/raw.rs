@@ -19,6 +19,7 @@ mod sign_in;
 mod stickiness;
 mod target_group;
 mod throttle;
+mod tracing;
 mod transform;
 mod usage;
 mod user_pool;
@@ -30,6 +31,7 @@ use super::field::{Field, List, Table};
 pub(super) use super::route_tests::raw::Test as RouteTest;
 use super::units::{DurationText, SizeText};
 
+pub(super) use self::tracing::*;
 pub(super) use accepted_risk::*;
 pub(super) use api::*;
 pub(super) use aws::*;
@@ -85,6 +87,8 @@ pub(super) struct File {
     /// One line for each attempt of a client to connect, in the format of an Application Load
     /// Balancer's connection log. Default: none.
     pub(super) connection_log: Field<ConnectionLog>,
+    /// Spans of requests, for an OpenTelemetry collector. Default: none.
+    pub(super) tracing: Field<Tracing>,
     /// How target groups with `identity_assertion: true` are told who calls.
     pub(super) identity_assertion: Field<IdentityAssertion>,
     /// A file of callers whose tokens and sessions are refused though they look good: one JSON object

@@ -35,6 +35,7 @@ mod sign_in;
 mod stickiness;
 mod target_group;
 mod throttle;
+mod tracing;
 mod transform;
 mod usage;
 mod user_pool;
@@ -88,6 +89,7 @@ pub(super) fn validate(
     let shutdown = judge.shutdown(raw.shutdown.value());
     let access_log = judge.access_log(raw.access_log.value());
     let connection_log = judge.connection_log(&raw.connection_log, &access_log);
+    let tracing = judge.tracing(&raw.tracing);
     let identity_assertion = judge.identity_assertion(&raw.identity_assertion, &raw.target_groups);
     let deny_list = judge.deny_list(&raw.deny_list);
     let oidc_data = judge.oidc_data(&raw.oidc_data);
@@ -163,6 +165,7 @@ pub(super) fn validate(
         shutdown,
         access_log,
         connection_log,
+        tracing,
         identity_assertion,
         deny_list,
         oidc_data,

@@ -49,6 +49,8 @@ pub enum BindError {
 pub struct BoundListener {
     pub(super) socket: TcpListener,
     address: SocketAddr,
+    /// Somebody else listens on the same socket when we are gone.
+    pub(super) is_shared: bool,
 }
 
 impl BoundListener {
@@ -82,10 +84,25 @@ pub fn bind(address: SocketAddr) -> Result<BoundListener, BindError> {
     };
     // The standard library sets SO_REUSEADDR, but a backlog of 128: listen again with ours.
     let socket = TcpListener::bind(address).map_err(explain)?;
-    socket2::SockRef::from(&socket).listen(BACKLOG).map_err(explain)?;
-    socket.set_nonblocking(true).map_err(explain)?;
-    let address = socket.local_addr().map_err(explain)?;
-    Ok(BoundListener { socket, address })
+    listen(socket, false).map_err(explain)
+}
+
+/// Listens on a socket that was passed on, and is kept open by somebody else.
+///
+/// # Errors
+/// The socket cannot be listened on.
+pub(super) fn take_over(
+    socket: TcpListener,
+    address: SocketAddr,
+) -> Result<BoundListener, BindError> {
+    listen(socket, true).map_err(|error| BindError::Other(address, error))
+}
+
+fn listen(socket: TcpListener, is_shared: bool) -> io::Result<BoundListener> {
+    socket2::SockRef::from(&socket).listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    let address = socket.local_addr()?;
+    Ok(BoundListener { socket, address, is_shared })
 }
 
 /// What holds for a listener's connections; a connection keeps what it was accepted with.

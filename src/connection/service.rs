@@ -109,7 +109,7 @@ where
         for (index, (bound, settings)) in self.listeners.iter_mut().zip(&self.settings).enumerate()
         {
             let Some(bound) = bound.take() else { continue };
-            let address = bound.address();
+            let (address, is_shared) = (bound.address(), bound.is_shared);
             let socket = match TcpListener::from_std(bound.socket) {
                 Ok(socket) => socket,
                 Err(error) => {
@@ -126,6 +126,7 @@ where
                 place: Place::default(),
                 permits: Arc::clone(&permits),
                 budget: self.budget,
+                is_shared,
             };
             loops.spawn(entrance.accept(socket));
         }
@@ -175,6 +176,7 @@ struct Entrance<A> {
     place: Place,
     permits: Arc<Semaphore>,
     budget: usize,
+    is_shared: bool,
 }
 
 impl<A> Entrance<A>
@@ -206,7 +208,11 @@ where
                 Err(error) => tracing::debug!(%error, "accept failed"),
             }
         }
-        self.accept_last(socket).await;
+        // What the kernel completes on a socket that somebody else keeps open waits for who comes
+        // next. Keeping newcomers out would keep them out for that one too.
+        if !self.is_shared {
+            self.accept_last(socket).await;
+        }
     }
 
     /// Closing a socket resets what the kernel has completed on it. So newcomers are kept out

@@ -19,6 +19,7 @@ use crate::engine::{Decision, Plan, Reason};
 use crate::http::Client;
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::otel::Trace;
 use crate::telemetry::trace::RequestId;
 use crate::upstream::{Chosen, Tried};
 
@@ -53,6 +54,8 @@ pub struct Context {
     pub(super) failure: Option<Reason>,
     /// `X-Amzn-Trace-Id` as the target got it.
     pub(super) trace: Option<HeaderValue>,
+    /// Set where the request is traced for a collector.
+    pub(super) spans: Option<Box<Trace>>,
     /// Milestones since the beginning.
     pub(super) authorized: Option<Duration>,
     pub(super) waited: Option<Duration>,

@@ -44,6 +44,10 @@ fn judge(
 ) -> Box<Error> {
     let cause = classify(&error, phase);
     context.cause = cause.map(refusal_of);
+    let now = context.elapsed();
+    if let (Some(trace), Some(refusal)) = (&mut context.spans, context.cause) {
+        trace.failed(refusal.as_str(), now);
+    }
     let may_retry = cause.is_some_and(|cause| {
         let attempt = Attempt {
             idempotent: session.req_header().method.is_idempotent(),

@@ -10,6 +10,7 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::context::{Begun, Context};
+use super::spans::{TRACE_PARENT, TRACE_STATE};
 use super::spelling::spell_as_alb;
 use super::{Gateway, integration};
 use crate::answer::Refusal;
@@ -33,8 +34,6 @@ const FORWARDED_PORT: &str = "X-Forwarded-Port";
 const FLOW_COOKIES: [&[u8]; 2] = [b"AWSALBAuthNonce", b"AWSALBAuthReturns"];
 const TRACE_ID: &str = "X-Amzn-Trace-Id";
 const LOWER_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
-const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Gateway {
@@ -76,6 +75,10 @@ impl Gateway {
             facts.is_served_by(chosen.target().id());
         }
         context.target = Some(chosen.address());
+        let now = context.elapsed();
+        if let Some(trace) = &mut context.spans {
+            trace.tries(chosen.address(), now, &self.ids);
+        }
         context.tried.note(&chosen);
         context.chosen = Some(chosen);
         Ok(peer)
@@ -158,6 +161,7 @@ impl Gateway {
         );
         request.insert_header(TRACE_ID, trace.clone())?;
         self.repair_tracing(request, begun)?;
+        self.tell_span(request, snapshot, context.spans.as_deref())?;
         join_cookies(request)?;
         restore_te(session, request)?;
         request.remove_header(&EXPECT);

@@ -74,7 +74,7 @@ impl Gateway {
             Reason::SignIn(outcome) => outcome.is_denial(),
             _ => false,
         };
-        if !access_log.is_on() && !is_denial {
+        if !access_log.is_on() && !is_denial && context.spans.is_none() {
             return;
         }
         let mut record = self.describe(session, context, begun, reason, status);
@@ -87,6 +87,9 @@ impl Gateway {
                 record.api_facts = formatted::facts(context, begun, reason, format);
             }
             access_log.log(&record, format);
+        }
+        if let Some(trace) = &context.spans {
+            trace.end(&record, context.target_status, &self.spans);
         }
         if is_denial {
             let failed = || {

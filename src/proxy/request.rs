@@ -51,10 +51,12 @@ impl Gateway {
         };
         let headers = &session.req_header().headers;
         let client = Client::of(facts.source, &rules.trusted_proxies, headers);
+        let wall = clock::wall();
+        context.spans = self.sample(&snapshot, headers, wall);
         let begun = context.begun.insert(Begun {
             snapshot,
             listener,
-            wall: clock::wall(),
+            wall,
             mono,
             id: self.ids.request_id(),
             client,

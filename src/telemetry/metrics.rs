@@ -81,6 +81,12 @@ pub struct Metrics {
     connection_events: IntCounterVec,
     /// Access-log and log lines that were dropped rather than waited for.
     pub log_dropped: IntCounter,
+    /// Spans that a collector took.
+    pub spans_exported: IntCounter,
+    /// Spans that were dropped: the queue was full, or no collector took them.
+    pub spans_dropped: IntCounter,
+    /// Requests that would have been traced, had there not been too many that second.
+    pub traces_limited: IntCounter,
     /// Panics, wherever they were caught.
     pub panics: IntCounter,
     rollbacks: [Counter; ROLLBACK_REASONS.len()],
@@ -155,6 +161,18 @@ impl Metrics {
                     ),
                     &["event"],
                 ),
+            ),
+            spans_exported: counter(
+                "portcullis_trace_spans_exported_total",
+                "Spans that a collector took.",
+            ),
+            spans_dropped: counter(
+                "portcullis_trace_spans_dropped_total",
+                "Spans dropped because the queue was full or no collector took them.",
+            ),
+            traces_limited: counter(
+                "portcullis_traces_limited_total",
+                "Requests not traced because of max_traces_per_second.",
             ),
             log_dropped: counter(
                 "portcullis_log_dropped_total",

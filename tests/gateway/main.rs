@@ -67,6 +67,8 @@ mod sign_in;
 mod sign_in_page;
 mod slow_clients;
 mod smuggling;
+mod socket_activation;
+mod spans;
 mod spellings;
 mod spoofing;
 mod statuses;

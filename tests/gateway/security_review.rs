@@ -106,3 +106,39 @@ fn no_sample_has_a_finding_of_high_severity_and_the_one_about_reviews_has_none()
         assert!(output.status.success(), "{}", text(&output));
     }
 }
+
+#[test]
+fn an_accepted_warning_is_one_line_of_the_ordinary_check_and_does_not_fail_it() {
+    let open = WEAK.replace("public: true, ", "");
+    let check = |text: &str, more: &[&str]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("routes.yaml");
+        fs::write(&file, text).expect("written");
+        let file = file.to_str().expect("UTF-8");
+        portcullis(&[&["check", "--portable", "--strict"], more, &[file]].concat())
+    };
+    let output = check(&open, &[]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("open-forward"));
+
+    let accepted = |code: &str| {
+        format!(
+            "{open}accepted_risks: [{{ code: {code}, where: public, reason: a shop window }}]\n"
+        )
+    };
+    let output = check(&accepted("open-forward"), &[]);
+    let told = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("note: 1 accepted finding, see `check --security`"), "{told}");
+    assert!(!told.contains("open-forward"), "{told}");
+    let listed = text(&check(&accepted("open-forward"), &["--json"]));
+    assert_eq!(listed.trim(), "[]");
+
+    // What is accepted is one kind of finding, in one place.
+    let elsewhere = accepted("open-forward").replace("where: public", "where: web");
+    for other in [accepted("desync-monitored"), elsewhere] {
+        let output = check(&other, &[]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+        assert!(text(&output).contains("open-forward"), "{}", text(&output));
+    }
+}

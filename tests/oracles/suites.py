@@ -4,7 +4,7 @@ import importlib
 import sys
 import time
 
-ALL = ["differential", "issuers", "files", "metrics", "clients", "mutual_tls", "smuggling", "imports",
+ALL = ["differential", "issuers", "files", "metrics", "traces", "clients", "mutual_tls", "smuggling", "imports",
        "sign_in", "admin_page", "signatures", "openapi_clients", "deployment"]
 
 

@@ -292,6 +292,7 @@ fn full() -> Config {
             load_balancer: "app/edge/50dc6c495c0c9188".into(),
         },
         connection_log: LogDestination::Off,
+        tracing: None,
         deny_list: None,
         oidc_data: crate::config::model::OidcData::default(),
         identity_assertion: Some(IdentityAssertion {

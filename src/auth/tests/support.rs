@@ -220,6 +220,7 @@ pub(crate) fn config(user_pools: Vec<UserPool>) -> Config {
             load_balancer: "app/test/0000000000000000".into(),
         },
         connection_log: LogDestination::Off,
+        tracing: None,
         identity_assertion: None,
         deny_list: None,
         oidc_data: crate::config::model::OidcData::default(),

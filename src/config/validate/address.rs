@@ -115,6 +115,24 @@ pub(super) fn endpoint(text: &str) -> Result<url::Url, Refusal> {
     }
 }
 
+/// Where an OpenTelemetry collector takes traces, made of its base URL. Plain http is common for one
+/// beside the gateway; no credential goes there.
+pub(super) fn collector(text: &str) -> Result<String, Refusal> {
+    let url = absolute(text)?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return refuse("a collector is spoken to over http or https", None);
+    }
+    if url.query().is_some() {
+        return refuse("the base URL of a collector has no query", None);
+    }
+    let base = url.as_str().trim_end_matches('/');
+    if base.ends_with("/v1/traces") {
+        let help = "only the base is wanted, as in `http://127.0.0.1:4318`".to_owned();
+        return refuse("`/v1/traces` is added to the base URL", Some(help));
+    }
+    Ok(format!("{base}/v1/traces"))
+}
+
 /// A URL that browsers are sent to after signing out.
 pub(super) fn landing(text: &str) -> Result<url::Url, Refusal> {
     let url = absolute(text)?;

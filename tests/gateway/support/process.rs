@@ -42,6 +42,7 @@ pub struct Start {
     arguments: Vec<String>,
     before: Option<String>,
     stdout: Option<Stdio>,
+    stdin: Stdio,
     wait_ready: bool,
 }
 
@@ -56,6 +57,7 @@ impl Start {
             arguments: Vec::new(),
             before: None,
             stdout: None,
+            stdin: Stdio::null(),
             wait_ready: true,
         }
     }
@@ -97,6 +99,13 @@ impl Start {
         self
     }
 
+    /// Passes a listening socket on, as systemd does, and keeps it open itself.
+    pub fn socket(mut self, socket: &std::net::TcpListener) -> Self {
+        let socket = socket.try_clone().expect("one more descriptor");
+        self.stdin = std::os::fd::OwnedFd::from(socket).into();
+        self.after("exec 3<&0 </dev/null && export LISTEN_FDS=1 LISTEN_PID=$$")
+    }
+
     /// Does not wait for `/readyz`, only for the admin listener.
     pub fn unready(mut self) -> Self {
         self.wait_ready = false;
@@ -133,7 +142,7 @@ impl Start {
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("PORTCULLIS_LOG_FORMAT", "json")
             .env("FOLDER", self.folder.path())
-            .stdin(Stdio::null())
+            .stdin(self.stdin)
             .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
