@@ -60,6 +60,10 @@ fn a_file_that_denies_everybody_is_taken_back_and_served_again_only_on_demand() 
     assert_eq!(gateway.metric(rollbacks), Some(1.0));
     assert_eq!(gateway.metric("portcullis_config_held_back"), Some(1.0));
     assert!(gateway.ask_admin("/readyz?verbose").text().contains("rolled back: denials rose"));
+    for path in ["/", "/page/configuration"] {
+        let page = gateway.ask_admin(path).text();
+        assert!(page.contains("rolled back: denials rose from 0 of 60 requests"), "{page}");
+    }
     let history = gateway.ask_admin("/history").json();
     let told = |place: usize, key: &str| history["history"][place][key].clone();
     assert_eq!(told(0, "cause"), "rollback");
