@@ -25,7 +25,9 @@ pub(super) const STYLE: &str = include_str!("page/style.css");
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; \
                                  form-action 'self'; frame-ancestors 'none'";
 /// Rules on one page.
-const RULES: usize = 200;
+const RULES: usize = 80;
+/// Bytes of a configuration that is shown whole.
+const LONGEST_CONFIG: usize = 256 * 1024;
 /// Denials on the first page.
 const FIRST_DENIALS: usize = 10;
 /// Seconds after which a page that refreshes itself does.
@@ -361,17 +363,21 @@ struct ConfigurationPage<'a> {
     frame: Frame,
     facts: &'a Facts,
     history: Vec<(&'a Served, String, &'a str)>,
-    config: String,
+    /// Absent where it is too long to be read here.
+    config: Option<String>,
 }
 
 pub(super) fn configuration(facts: &Facts, config: &str) -> Response {
-    let value = serde_json::from_str::<serde_json::Value>(config).unwrap_or_default();
-    let config = value.get("config").unwrap_or(&value);
+    let pretty = || {
+        let value: serde_json::Value = serde_json::from_str(config).unwrap_or_default();
+        let config = value.get("config").unwrap_or(&value);
+        serde_json::to_string_pretty(config).unwrap_or_default()
+    };
     page(&ConfigurationPage {
         frame: Frame::new("Configuration", facts, false),
         facts,
         history: facts.history.iter().map(served).collect(),
-        config: serde_json::to_string_pretty(config).unwrap_or_default(),
+        config: (config.len() <= LONGEST_CONFIG).then(pretty),
     })
 }
 
