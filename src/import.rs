@@ -8,7 +8,7 @@ pub mod apigateway;
 pub mod elbv2;
 mod name;
 mod object;
-mod yaml;
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod tests;

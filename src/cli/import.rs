@@ -4,7 +4,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::explain::{now, signer, snapshot_of};
+use crate::config::{self, route_tests};
 use crate::import::{self, Document, Imported};
+use crate::route_tests::draft;
 
 /// The longest file that is read.
 const LONGEST: u64 = 64 << 20;
@@ -20,7 +23,7 @@ Collect into a folder what AWS says of a load balancer:
   aws elbv2 describe-target-health --target-group-arn GROUP > aws/health-GROUP.json
 where GROUP in a file's name is the target group's name, and NAME the load balancer's. Then:
   portcullis import elbv2 aws --output routes.yaml --report import.md
-  portcullis check --portable routes.yaml
+  portcullis check --portable routes.yaml && portcullis test
 Nothing is sent anywhere, and no key or secret is needed.";
 
 const APIGATEWAY_EXAMPLES: &str = "\
@@ -40,7 +43,7 @@ or of REST APIs:
   aws apigateway get-base-path-mappings --domain-name DOMAIN > aws/mappings-DOMAIN.json
 Then:
   portcullis import apigateway aws --output routes.yaml --report import.md
-  portcullis check --portable routes.yaml
+  portcullis check --portable routes.yaml && portcullis test
 Nothing is sent anywhere, and no key or secret is needed.";
 
 /// From where to import
@@ -75,6 +78,9 @@ pub(super) struct ImportArgs {
     /// Where the report goes, as Markdown. Default: standard error
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Where tests of it go, for `portcullis test`. Default: beside --output, as routes.test.yaml
+    #[arg(long, value_name = "FILE")]
+    tests: Option<PathBuf>,
     /// Write over files that exist
     #[arg(long)]
     force: bool,
@@ -86,7 +92,8 @@ pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
         ImportCommand::Elbv2(args) => (args, import::elbv2::import),
         ImportCommand::Apigateway(args) => (args, import::apigateway::import),
     };
-    for target in [&args.output, &args.report].into_iter().flatten() {
+    let tests = args.tests.clone().or_else(|| args.output.as_deref().map(route_tests::beside));
+    for target in [&args.output, &args.report, &tests].into_iter().flatten() {
         if target.exists() && !args.force {
             return Err(format!("{} exists; --force writes over it", target.display()));
         }
@@ -99,7 +106,25 @@ pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
     let report = crate::import::report(&notes);
     write(args.output.as_deref(), &routes, &mut io::stdout().lock())?;
     write(args.report.as_deref(), &report, &mut io::stderr().lock())?;
-    Ok(format!("{} files read, {} things to know", documents.len(), notes.len()))
+    let mut told = format!("{} files read, {} things to know", documents.len(), notes.len());
+    if let Some(path) = &tests {
+        match tests_of(&routes) {
+            Ok(text) => write(Some(path), &text, &mut io::sink())?,
+            Err(why) => told.push_str(&format!("; no tests were drafted: {why}")),
+        }
+    }
+    Ok(told)
+}
+
+/// Tests of what was written, as far as it is whole: what is to be filled in may be missing yet.
+fn tests_of(routes: &str) -> Result<String, String> {
+    let loaded = config::parse_portable(routes, "routes.yaml").map_err(|_| {
+        "the file is not whole yet; `portcullis test --draft` will, when `portcullis check` is content"
+    })?;
+    let snapshot = snapshot_of(loaded.config);
+    let moment = now();
+    let signer = signer(&snapshot, moment).map_err(|_| "no key to sign with could be made")?;
+    Ok(draft::draft(&snapshot, &signer, moment))
 }
 
 fn collect(path: &Path, documents: &mut Vec<Document>) -> Result<(), String> {
