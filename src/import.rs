@@ -8,6 +8,7 @@ pub mod apigateway;
 pub mod elbv2;
 mod name;
 mod object;
+pub mod terraform;
 pub(crate) mod yaml;
 
 #[cfg(test)]

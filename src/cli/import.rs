@@ -46,6 +46,16 @@ Then:
   portcullis check --portable routes.yaml && portcullis test
 Nothing is sent anywhere, and no key or secret is needed.";
 
+const TERRAFORM_EXAMPLES: &str = "\
+Of what is there:
+  terraform show -json > state.json
+or of what would be:
+  terraform plan -out plan && terraform show -json plan > plan.json
+Then:
+  portcullis import terraform state.json --output routes.yaml --report import.md
+  portcullis check --portable routes.yaml && portcullis test
+A state holds secrets. They are not read, and nothing is sent anywhere.";
+
 /// From where to import
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(super) enum ImportCommand {
@@ -64,6 +74,12 @@ pub(super) enum ImportCommand {
     /// can serve here, is written down as one that answers 503.
     #[command(after_help = APIGATEWAY_EXAMPLES)]
     Apigateway(ImportArgs),
+    /// Load balancers or APIs that Terraform keeps, from what `terraform show -json` prints
+    ///
+    /// Reads a state or a plan with all of its modules. Where there are load balancers, they are
+    /// imported, else HTTP and REST APIs. Rules keep the address of their resource in a comment.
+    #[command(after_help = TERRAFORM_EXAMPLES)]
+    Terraform(ImportArgs),
 }
 
 /// What to read and where to write
@@ -91,6 +107,7 @@ pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
     let (args, import): (_, fn(&[Document]) -> _) = match command {
         ImportCommand::Elbv2(args) => (args, import::elbv2::import),
         ImportCommand::Apigateway(args) => (args, import::apigateway::import),
+        ImportCommand::Terraform(args) => (args, import::terraform::import),
     };
     let tests = args.tests.clone().or_else(|| args.output.as_deref().map(route_tests::beside));
     for target in [&args.output, &args.report, &tests].into_iter().flatten() {
