@@ -56,6 +56,12 @@ Then:
   portcullis check --portable routes.yaml && portcullis test
 A state holds secrets. They are not read, and nothing is sent anywhere.";
 
+const INGRESS_EXAMPLES: &str = "\
+  kubectl get ingress,service --all-namespaces --output yaml > cluster.yaml
+  portcullis import ingress cluster.yaml --output routes.yaml --report import.md
+  portcullis check --portable routes.yaml && portcullis test
+Secrets of the cluster are not needed, and nothing is sent anywhere.";
+
 /// From where to import
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(super) enum ImportCommand {
@@ -80,12 +86,18 @@ pub(super) enum ImportCommand {
     /// imported, else HTTP and REST APIs. Rules keep the address of their resource in a comment.
     #[command(after_help = TERRAFORM_EXAMPLES)]
     Terraform(ImportArgs),
+    /// Ingress objects of Kubernetes, with the annotations of the AWS Load Balancer Controller
+    ///
+    /// Rules come in the controller's order, and Services become target groups under their name in
+    /// the cluster. What an annotation guards and cannot be carried over answers 503.
+    #[command(after_help = INGRESS_EXAMPLES)]
+    Ingress(ImportArgs),
 }
 
 /// What to read and where to write
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct ImportArgs {
-    /// JSON files, or folders of them
+    /// JSON files (of Kubernetes YAML too), or folders of them
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// Where routes.yaml goes. Default: standard output
@@ -108,6 +120,7 @@ pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
         ImportCommand::Elbv2(args) => (args, import::elbv2::import),
         ImportCommand::Apigateway(args) => (args, import::apigateway::import),
         ImportCommand::Terraform(args) => (args, import::terraform::import),
+        ImportCommand::Ingress(args) => (args, import::ingress::import),
     };
     let tests = args.tests.clone().or_else(|| args.output.as_deref().map(route_tests::beside));
     for target in [&args.output, &args.report, &tests].into_iter().flatten() {
@@ -115,9 +128,13 @@ pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
             return Err(format!("{} exists; --force writes over it", target.display()));
         }
     }
+    let endings: &[&str] = match command {
+        ImportCommand::Ingress(_) => &["json", "yaml", "yml"],
+        _ => &["json"],
+    };
     let mut documents = Vec::new();
     for path in &args.paths {
-        collect(path, &mut documents)?;
+        collect(path, endings, &mut documents)?;
     }
     let Imported { routes, notes } = import(&documents).map_err(|why| why.to_string())?;
     let report = crate::import::report(&notes);
@@ -144,7 +161,7 @@ fn tests_of(routes: &str) -> Result<String, String> {
     Ok(draft::draft(&snapshot, &signer, moment))
 }
 
-fn collect(path: &Path, documents: &mut Vec<Document>) -> Result<(), String> {
+fn collect(path: &Path, endings: &[&str], documents: &mut Vec<Document>) -> Result<(), String> {
     let told = |why: io::Error| format!("{}: {why}", path.display());
     if !path.is_dir() {
         documents.push(read(path)?);
@@ -155,10 +172,16 @@ fn collect(path: &Path, documents: &mut Vec<Document>) -> Result<(), String> {
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()
         .map_err(told)?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.retain(|file| {
+        file.extension().is_some_and(|own| endings.iter().any(|ending| own == *ending))
+    });
     files.sort_unstable();
     if files.is_empty() {
-        return Err(format!("{}: no .json file in this folder", path.display()));
+        return Err(format!(
+            "{}: no .{} file in this folder",
+            path.display(),
+            endings.join(" or .")
+        ));
     }
     for file in files {
         documents.push(read(&file)?);
