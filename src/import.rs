@@ -6,9 +6,11 @@
 
 pub mod apigateway;
 pub mod elbv2;
+pub mod ingress;
 mod name;
 mod object;
-mod yaml;
+pub mod terraform;
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod tests;
@@ -88,6 +90,14 @@ pub enum ImportError {
         name: String,
         /// What the parser says.
         why: serde_json::Error,
+    },
+    /// A file is no YAML.
+    #[error("{name}: not YAML: {why}")]
+    Yaml {
+        /// The file.
+        name: String,
+        /// What the parser says.
+        why: String,
     },
     /// What cannot be missing is missing.
     #[error("{0}")]

@@ -5,6 +5,7 @@
 //! the tests is [`crate::config::route_tests`]'s.
 
 mod coverage;
+pub mod draft;
 mod expectation;
 mod junit;
 pub mod mutation;

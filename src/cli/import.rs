@@ -4,7 +4,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::explain::{now, signer, snapshot_of};
+use crate::config::{self, route_tests};
 use crate::import::{self, Document, Imported};
+use crate::route_tests::draft;
 
 /// The longest file that is read.
 const LONGEST: u64 = 64 << 20;
@@ -20,7 +23,7 @@ Collect into a folder what AWS says of a load balancer:
   aws elbv2 describe-target-health --target-group-arn GROUP > aws/health-GROUP.json
 where GROUP in a file's name is the target group's name, and NAME the load balancer's. Then:
   portcullis import elbv2 aws --output routes.yaml --report import.md
-  portcullis check --portable routes.yaml
+  portcullis check --portable routes.yaml && portcullis test
 Nothing is sent anywhere, and no key or secret is needed.";
 
 const APIGATEWAY_EXAMPLES: &str = "\
@@ -40,8 +43,24 @@ or of REST APIs:
   aws apigateway get-base-path-mappings --domain-name DOMAIN > aws/mappings-DOMAIN.json
 Then:
   portcullis import apigateway aws --output routes.yaml --report import.md
-  portcullis check --portable routes.yaml
+  portcullis check --portable routes.yaml && portcullis test
 Nothing is sent anywhere, and no key or secret is needed.";
+
+const TERRAFORM_EXAMPLES: &str = "\
+Of what is there:
+  terraform show -json > state.json
+or of what would be:
+  terraform plan -out plan && terraform show -json plan > plan.json
+Then:
+  portcullis import terraform state.json --output routes.yaml --report import.md
+  portcullis check --portable routes.yaml && portcullis test
+A state holds secrets. They are not read, and nothing is sent anywhere.";
+
+const INGRESS_EXAMPLES: &str = "\
+  kubectl get ingress,service --all-namespaces --output yaml > cluster.yaml
+  portcullis import ingress cluster.yaml --output routes.yaml --report import.md
+  portcullis check --portable routes.yaml && portcullis test
+Secrets of the cluster are not needed, and nothing is sent anywhere.";
 
 /// From where to import
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -61,12 +80,24 @@ pub(super) enum ImportCommand {
     /// can serve here, is written down as one that answers 503.
     #[command(after_help = APIGATEWAY_EXAMPLES)]
     Apigateway(ImportArgs),
+    /// Load balancers or APIs that Terraform keeps, from what `terraform show -json` prints
+    ///
+    /// Reads a state or a plan with all of its modules. Where there are load balancers, they are
+    /// imported, else HTTP and REST APIs. Rules keep the address of their resource in a comment.
+    #[command(after_help = TERRAFORM_EXAMPLES)]
+    Terraform(ImportArgs),
+    /// Ingress objects of Kubernetes, with the annotations of the AWS Load Balancer Controller
+    ///
+    /// Rules come in the controller's order, and Services become target groups under their name in
+    /// the cluster. What an annotation guards and cannot be carried over answers 503.
+    #[command(after_help = INGRESS_EXAMPLES)]
+    Ingress(ImportArgs),
 }
 
 /// What to read and where to write
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct ImportArgs {
-    /// JSON files, or folders of them
+    /// JSON files (of Kubernetes YAML too), or folders of them
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// Where routes.yaml goes. Default: standard output
@@ -75,6 +106,9 @@ pub(super) struct ImportArgs {
     /// Where the report goes, as Markdown. Default: standard error
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Where tests of it go, for `portcullis test`. Default: beside --output, as routes.test.yaml
+    #[arg(long, value_name = "FILE")]
+    tests: Option<PathBuf>,
     /// Write over files that exist
     #[arg(long)]
     force: bool,
@@ -85,24 +119,49 @@ pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
     let (args, import): (_, fn(&[Document]) -> _) = match command {
         ImportCommand::Elbv2(args) => (args, import::elbv2::import),
         ImportCommand::Apigateway(args) => (args, import::apigateway::import),
+        ImportCommand::Terraform(args) => (args, import::terraform::import),
+        ImportCommand::Ingress(args) => (args, import::ingress::import),
     };
-    for target in [&args.output, &args.report].into_iter().flatten() {
+    let tests = args.tests.clone().or_else(|| args.output.as_deref().map(route_tests::beside));
+    for target in [&args.output, &args.report, &tests].into_iter().flatten() {
         if target.exists() && !args.force {
             return Err(format!("{} exists; --force writes over it", target.display()));
         }
     }
+    let endings: &[&str] = match command {
+        ImportCommand::Ingress(_) => &["json", "yaml", "yml"],
+        _ => &["json"],
+    };
     let mut documents = Vec::new();
     for path in &args.paths {
-        collect(path, &mut documents)?;
+        collect(path, endings, &mut documents)?;
     }
     let Imported { routes, notes } = import(&documents).map_err(|why| why.to_string())?;
     let report = crate::import::report(&notes);
     write(args.output.as_deref(), &routes, &mut io::stdout().lock())?;
     write(args.report.as_deref(), &report, &mut io::stderr().lock())?;
-    Ok(format!("{} files read, {} things to know", documents.len(), notes.len()))
+    let mut told = format!("{} files read, {} things to know", documents.len(), notes.len());
+    if let Some(path) = &tests {
+        match tests_of(&routes) {
+            Ok(text) => write(Some(path), &text, &mut io::sink())?,
+            Err(why) => told.push_str(&format!("; no tests were drafted: {why}")),
+        }
+    }
+    Ok(told)
 }
 
-fn collect(path: &Path, documents: &mut Vec<Document>) -> Result<(), String> {
+/// Tests of what was written, as far as it is whole: what is to be filled in may be missing yet.
+fn tests_of(routes: &str) -> Result<String, String> {
+    let loaded = config::parse_portable(routes, "routes.yaml").map_err(|_| {
+        "the file is not whole yet; `portcullis test --draft` will, when `portcullis check` is content"
+    })?;
+    let snapshot = snapshot_of(loaded.config);
+    let moment = now();
+    let signer = signer(&snapshot, moment).map_err(|_| "no key to sign with could be made")?;
+    Ok(draft::draft(&snapshot, &signer, moment))
+}
+
+fn collect(path: &Path, endings: &[&str], documents: &mut Vec<Document>) -> Result<(), String> {
     let told = |why: io::Error| format!("{}: {why}", path.display());
     if !path.is_dir() {
         documents.push(read(path)?);
@@ -113,10 +172,16 @@ fn collect(path: &Path, documents: &mut Vec<Document>) -> Result<(), String> {
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()
         .map_err(told)?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.retain(|file| {
+        file.extension().is_some_and(|own| endings.iter().any(|ending| own == *ending))
+    });
     files.sort_unstable();
     if files.is_empty() {
-        return Err(format!("{}: no .json file in this folder", path.display()));
+        return Err(format!(
+            "{}: no .{} file in this folder",
+            path.display(),
+            endings.join(" or .")
+        ));
     }
     for file in files {
         documents.push(read(&file)?);

@@ -35,6 +35,9 @@ pub struct TestArgs {
     /// Weaken the configuration in one place at a time, and fail when no test notices
     #[arg(long, conflicts_with_all = ["filter", "junit"])]
     mutate: bool,
+    /// Run nothing; write tests for a file that has none: a request for each rule, and its callers
+    #[arg(long, conflicts_with_all = ["tests", "filter", "junit", "min_coverage", "mutate"])]
+    draft: bool,
 }
 
 /// Runs tests; the exit code is 0 when all is as expected, 1 when it is not.
@@ -46,6 +49,11 @@ pub fn run(args: &TestArgs, color: bool, out: &mut impl Write) -> Result<u8, Fai
     let loaded = config::load(&args.file, LoadOptions { portable: true }).map_err(Failure::File)?;
     let Loaded { config, tests, source, .. } = loaded;
     let snapshot = snapshot_of(config);
+    if args.draft {
+        let moment = now();
+        let text = route_tests::draft::draft(&snapshot, &signer(&snapshot, moment)?, moment);
+        return out.write_all(text.as_bytes()).map(|()| 0).map_err(Failure::Output);
+    }
     let mut suite = suite(args, tests, source, &snapshot.config)?;
     if let Some(filter) = &args.filter {
         suite.tests.retain(|test| test.name.contains(filter.as_str()));

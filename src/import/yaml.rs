@@ -2,7 +2,7 @@
 
 /// A text that grows by lines.
 #[derive(Default)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     text: String,
     depth: usize,
     /// The next line begins an item of a list.
@@ -10,7 +10,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn into_text(self) -> String {
+    pub(crate) fn into_text(self) -> String {
         self.text
     }
 
@@ -24,11 +24,11 @@ impl Writer {
         }
     }
 
-    pub(super) fn blank(&mut self) {
+    pub(crate) fn blank(&mut self) {
         self.text.push('\n');
     }
 
-    pub(super) fn comment(&mut self, text: &str) {
+    pub(crate) fn comment(&mut self, text: &str) {
         // A dash must stand before the first key, so a comment goes above it.
         let dash = std::mem::take(&mut self.dash);
         let depth = if dash { self.depth.saturating_sub(1) } else { self.depth };
@@ -40,21 +40,21 @@ impl Writer {
     }
 
     /// `key: value`, with the value written as it is.
-    pub(super) fn raw(&mut self, key: &str, value: &str) {
+    pub(crate) fn raw(&mut self, key: &str, value: &str) {
         self.begin();
         self.text.push_str(&format!("{}: {value}\n", scalar(key)));
     }
 
-    pub(super) fn line(&mut self, key: &str, value: &str) {
+    pub(crate) fn line(&mut self, key: &str, value: &str) {
         self.raw(key, &scalar(value));
     }
 
-    pub(super) fn list<'v>(&mut self, key: &str, values: impl IntoIterator<Item = &'v str>) {
+    pub(crate) fn list<'v>(&mut self, key: &str, values: impl IntoIterator<Item = &'v str>) {
         self.raw(key, &flow(values));
     }
 
     /// `key:` and what `inner` writes below it.
-    pub(super) fn under(&mut self, key: &str, inner: impl FnOnce(&mut Self)) {
+    pub(crate) fn under(&mut self, key: &str, inner: impl FnOnce(&mut Self)) {
         self.begin();
         self.text.push_str(&format!("{}:\n", scalar(key)));
         self.depth += 1;
@@ -63,7 +63,7 @@ impl Writer {
     }
 
     /// An item of the list that the key above holds.
-    pub(super) fn item(&mut self, inner: impl FnOnce(&mut Self)) {
+    pub(crate) fn item(&mut self, inner: impl FnOnce(&mut Self)) {
         self.depth += 1;
         self.dash = true;
         inner(self);
@@ -73,14 +73,14 @@ impl Writer {
 }
 
 /// `[a, "*.b"]`.
-pub(super) fn flow<'v>(values: impl IntoIterator<Item = &'v str>) -> String {
+pub(crate) fn flow<'v>(values: impl IntoIterator<Item = &'v str>) -> String {
     let values: Vec<String> = values.into_iter().map(scalar).collect();
     format!("[{}]", values.join(", "))
 }
 
 /// Plain where no reader of YAML can take it for something else, else in double quotes: those of
 /// JSON are YAML's too.
-pub(super) fn scalar(text: &str) -> String {
+pub(crate) fn scalar(text: &str) -> String {
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_.-".contains(&byte));
     let is_word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]

@@ -257,7 +257,11 @@ impl Import<'_> {
         if !rules.is_empty() {
             file.under("rules", |file| {
                 for (priority, rule) in rules {
-                    let place = format!("rule {priority} of listener {name}");
+                    let origin = rule.get("Origin").and_then(Value::as_str);
+                    let place = origin.map_or_else(
+                        || format!("rule {priority} of listener {name}"),
+                        |origin| format!("{origin} (rule {priority} of listener {name})"),
+                    );
                     let Some(rule) = Object::new(rule, &*place) else { continue };
                     self.write_rule(file, &rule, priority, &mut names);
                     rule.ignore(&["RuleArn", "Priority", "IsDefault"]);
@@ -294,6 +298,9 @@ impl Import<'_> {
         let name = unique(&rule_name(&conditions, priority), names);
         let Some(conditions) = self.conditions(conditions, &place) else { return };
         file.item(|file| {
+            if let Some(origin) = rule.text("Origin") {
+                file.comment(origin);
+            }
             file.line("name", &name);
             file.raw("priority", &priority.to_string());
             conditions.write(file);

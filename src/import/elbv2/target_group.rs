@@ -106,6 +106,11 @@ impl Import<'_> {
             answers.iter().filter_map(|a| a.get("TargetHealthDescriptions")?.as_array()).flatten()
         {
             let Some(target) = description.get("Target") else { continue };
+            // A name and a port: of Kubernetes, AWS has none.
+            if let Some(host) = target.get("Host").and_then(Value::as_str) {
+                addresses.push(host.to_owned());
+                continue;
+            }
             let id = target.get("Id").and_then(Value::as_str).unwrap_or_default();
             let port = target.get("Port").and_then(Value::as_u64).or(port).unwrap_or(80);
             match id.parse::<std::net::IpAddr>() {
