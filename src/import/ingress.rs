@@ -4,9 +4,11 @@
 //! made them: rules in its order, sign-in on HTTPS only. Services become target groups under their
 //! name in the cluster's DNS. What says who may come and is not understood closes its rules.
 
+mod actions;
 mod annotations;
 mod backends;
 mod objects;
+mod ports;
 mod rules;
 
 #[cfg(test)]

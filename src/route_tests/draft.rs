@@ -13,7 +13,8 @@ mod write;
 mod tests;
 
 use crate::config::model::{
-    Action, ApiIndex, AuthorizerKind, Config, GroupIndex, JwtValidation, Listener, Rule,
+    Action, ApiIndex, AuthorizerKind, Config, GroupIndex, JwtValidation, Listener, ProtocolVersion,
+    Rule,
 };
 use crate::engine::{self, Decision, Moment, Reason, Step};
 use crate::explain::{self, Asked, Identity, Question, Signer};
@@ -83,7 +84,10 @@ impl Drafter<'_> {
         };
         let Action::Api(ApiIndex(api)) = rule.action else {
             let takes = |decision: &Decision| decision.rule == Some(position);
-            let found = self.find(sample::of_rule(model, rule), takes);
+            let version = self.version(rule);
+            let questions =
+                sample::of_rule(model, rule).map(|one| sample::in_version(one, version));
+            let found = self.find(questions, takes);
             drafts.push(self.test(name, rule, found, None));
             return;
         };
@@ -224,6 +228,14 @@ impl Drafter<'_> {
             Action::FixedResponse(response) => Meant::Status(response.status_code),
             Action::SignOut(_) | Action::Api(_) => Meant::Anything,
         }
+    }
+
+    /// What the targets of a rule speak.
+    fn version(&self, rule: &Rule) -> ProtocolVersion {
+        let Action::Forward(forward) = &rule.action else { return ProtocolVersion::Http1 };
+        let first =
+            forward.groups.first().and_then(|first| self.config.target_groups.get(first.group.0));
+        first.map_or(ProtocolVersion::Http1, |group| group.protocol_version)
     }
 
     fn group(&self, GroupIndex(group): GroupIndex) -> Option<String> {

@@ -37,6 +37,7 @@ mod health_checks;
 mod http2;
 mod http_api;
 mod identity_assertion;
+mod imports;
 mod key_sets;
 mod lasting;
 mod listeners;

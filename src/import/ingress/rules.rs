@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::{Kind, Note};
+use super::actions::backend;
 use super::annotations::Annotations;
 use super::objects::{Ingress, Objects};
+use super::ports::{Port, certificates, listen_ports};
 use super::{Answers, note};
-
-/// A port, and whether it speaks HTTPS.
-type Port = (u64, bool);
 
 /// Writes a load balancer down: a group of Ingresses.
 pub(super) fn balancer(
@@ -60,8 +59,15 @@ pub(super) fn balancer(
             Some(to) => vec![json!({ "Type": "redirect", "RedirectConfig": {
                 "Protocol": "HTTPS", "Port": to, "StatusCode": "HTTP_301" } })],
             None => {
-                let mut writer =
-                    Rules { objects, answers, notes, is_https, front: &front, next: 1 };
+                let mut writer = Rules {
+                    objects,
+                    answers,
+                    notes,
+                    is_https,
+                    front: &front,
+                    next: 1,
+                    full: Vec::new(),
+                };
                 for ingress in &of_port {
                     writer.ingress(ingress);
                 }
@@ -74,45 +80,7 @@ pub(super) fn balancer(
     }
 }
 
-/// `[{"HTTP": 80}]`
-fn listen_ports(ingress: &Ingress, notes: &mut Vec<Note>) -> Vec<Port> {
-    let annotations = &ingress.annotations;
-    let usual = match annotations.text("certificate-arn") {
-        Some(_) => (443, true),
-        None => (80, false),
-    };
-    let Some(text) = annotations.text("listen-ports") else { return vec![usual] };
-    let list: Vec<BTreeMap<String, u64>> = serde_json::from_str(text).unwrap_or_default();
-    let ports: Vec<Port> = list
-        .iter()
-        .flatten()
-        .filter(|(protocol, _)| matches!(&***protocol, "HTTP" | "HTTPS"))
-        .map(|(protocol, port)| (*port, protocol == "HTTPS"))
-        .collect();
-    if ports.is_empty() {
-        let text = format!("`listen-ports` is not understood: port {} it is", usual.0);
-        note(notes, Kind::ToDo, &place(ingress), text);
-        return vec![usual];
-    }
-    ports
-}
-
-/// Those that are named, or else those of `tls`.
-fn certificates(ingresses: &[&Ingress]) -> Vec<Value> {
-    let named = ingresses.iter().flat_map(|one| one.annotations.list("certificate-arn"));
-    let mut all: Vec<String> = named.collect();
-    if all.is_empty() {
-        let tls = ingresses.iter().filter_map(|one| one.spec.get("tls")?.as_array()).flatten();
-        let secrets = tls.filter_map(|tls| tls.get("secretName")?.as_str());
-        all = secrets.map(|secret| format!("secret/{secret}")).collect();
-    }
-    if all.is_empty() {
-        all.push("certificate/edge".to_owned());
-    }
-    all.iter().map(|arn| json!({ "CertificateArn": arn })).collect()
-}
-
-fn place(ingress: &Ingress) -> String {
+pub(super) fn place(ingress: &Ingress) -> String {
     format!("Ingress {}", ingress.name())
 }
 
@@ -144,16 +112,18 @@ fn is_closed(ingress: &Ingress, objects: &Objects, notes: &mut Vec<Note>) -> boo
     closed
 }
 
-struct Rules<'a> {
-    objects: &'a Objects,
-    answers: &'a mut Answers,
-    notes: &'a mut Vec<Note>,
-    is_https: bool,
-    front: &'a str,
+pub(super) struct Rules<'a> {
+    pub(super) objects: &'a Objects,
+    pub(super) answers: &'a mut Answers,
+    pub(super) notes: &'a mut Vec<Note>,
+    pub(super) is_https: bool,
+    pub(super) front: &'a str,
     next: u64,
+    /// Hosts of which some rule takes everything.
+    full: Vec<Vec<String>>,
 }
 
-fn fixed(status: &str) -> Value {
+pub(super) fn fixed(status: &str) -> Value {
     json!({ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": status } })
 }
 
@@ -196,8 +166,12 @@ impl Rules<'_> {
             (_, own) => vec![own.to_owned()],
         };
         let mut hosts: Vec<String> = host.map(str::to_owned).into_iter().collect();
-        let backend = path.get("backend").cloned().unwrap_or_default();
+        let backend = backend(path.get("backend"));
         let (mut actions, mut is_understood) = self.actions(ingress, &backend, &at);
+        if actions.iter().any(|action| self.comes_back(action)) {
+            // The controller leaves it out too: it is meant for the other listener.
+            return;
+        }
         let service = backend.pointer("/service/name").and_then(Value::as_str).unwrap_or_default();
         let mut conditions = Vec::new();
         match ingress.annotations.json(&format!("conditions.{service}")) {
@@ -255,6 +229,18 @@ impl Rules<'_> {
         {
             paths.push("/*".to_owned());
         }
+        if self.full.contains(&hosts) {
+            note(
+                self.notes,
+                Kind::Advice,
+                &at,
+                "left out: a rule in front takes all requests of its host",
+            );
+            return;
+        }
+        if conditions.is_empty() && paths == ["/*"] {
+            self.full.push(hosts.clone());
+        }
         if !hosts.is_empty() {
             conditions
                 .push(json!({ "Field": "host-header", "HostHeaderConfig": { "Values": hosts } }));
@@ -272,135 +258,9 @@ impl Rules<'_> {
         }));
     }
 
-    /// What comes of a request, and whether it was understood.
-    fn actions(&mut self, ingress: &Ingress, backend: &Value, at: &str) -> (Vec<Value>, bool) {
-        if self.answers.backends.is_closed(&ingress.name()) {
-            return (vec![fixed("503")], true);
-        }
-        let Some(service) = backend.pointer("/service/name").and_then(Value::as_str) else {
-            note(self.notes, Kind::Dropped, at, "a backend that is no Service: it answers 503");
-            return (vec![fixed("503")], true);
-        };
-        let port =
-            backend.pointer("/service/port/number").or(backend.pointer("/service/port/name"));
-        let port = port.cloned().unwrap_or_default();
-        let mut whose = ingress.annotations.clone();
-        let action = if port.as_str() == Some("use-annotation") {
-            match ingress.annotations.json(&format!("actions.{service}")) {
-                Ok(Some(action)) => self.custom(ingress, action, &mut whose, at),
-                Ok(None) | Err(()) => return (Vec::new(), false),
-            }
-        } else {
-            if let Some(known) = self.objects.service(&ingress.namespace, service) {
-                whose = known.annotations.or(&whose);
-            }
-            let place = (ingress.namespace.as_str(), service);
-            let arn = self.answers.backends.arn(self.objects, place, &port, &whose, at);
-            json!({ "Type": "forward", "TargetGroupArn": arn })
-        };
-        let Some(guard) = self.guard(&whose, at) else { return (vec![fixed("503")], true) };
-        let ordered = guard.into_iter().chain([action]).enumerate().map(|(order, mut action)| {
-            action["Order"] = (order + 1).into();
-            action
-        });
-        (ordered.collect(), true)
-    }
-
-    /// An action of an annotation, with its Services as target groups.
-    fn custom(
-        &mut self,
-        ingress: &Ingress,
-        mut action: Value,
-        whose: &mut Annotations,
-        at: &str,
-    ) -> Value {
-        let groups =
-            action.pointer_mut("/ForwardConfig/TargetGroups").and_then(Value::as_array_mut);
-        let Some(groups) = groups else { return action };
-        let is_only = groups.len() == 1;
-        for group in groups {
-            let Some(service) = group.get("ServiceName").and_then(Value::as_str) else { continue };
-            let known = self.objects.service(&ingress.namespace, service);
-            let own = known.map_or_else(
-                || ingress.annotations.clone(),
-                |known| known.annotations.or(&ingress.annotations),
-            );
-            let port = group.get("ServicePort").cloned().unwrap_or_default();
-            let place = (ingress.namespace.as_str(), service);
-            let arn = self.answers.backends.arn(self.objects, place, &port, &own, at);
-            let weight = group.get("Weight").cloned().unwrap_or_else(|| 1.into());
-            *group = json!({ "TargetGroupArn": arn, "Weight": weight });
-            if is_only {
-                *whose = own;
-            }
-        }
-        action
-    }
-
-    /// Who may come. `None` when that cannot be carried over.
-    fn guard(&mut self, whose: &Annotations, at: &str) -> Option<Vec<Value>> {
-        let mut guard = Vec::new();
-        let kind = whose.text("auth-type").unwrap_or("none");
-        if kind != "none" && self.is_https {
-            let (key, theirs) = match kind {
-                "cognito" => ("auth-idp-cognito", "AuthenticateCognitoConfig"),
-                _ => ("auth-idp-oidc", "AuthenticateOidcConfig"),
-            };
-            let provider = whose.json(key).ok().flatten();
-            let Some(Value::Object(mut config)) =
-                provider.filter(|_| matches!(kind, "cognito" | "oidc"))
-            else {
-                let text = format!(
-                    "`auth-type: {kind}` without a provider that is understood: it answers 503"
-                );
-                note(self.notes, Kind::Dropped, at, text);
-                return None;
-            };
-            if let Some(secret) = config.remove("SecretName") {
-                let text = format!("`client_id`: it is in the secret {secret} of the cluster");
-                note(self.notes, Kind::ToDo, at, text);
-                config.insert("ClientId".to_owned(), "CHANGE-ME".into());
-            }
-            for (key, ours) in [
-                ("auth-scope", "Scope"),
-                ("auth-session-cookie", "SessionCookieName"),
-                ("auth-session-timeout", "SessionTimeout"),
-                ("auth-on-unauthenticated-request", "OnUnauthenticatedRequest"),
-            ] {
-                config.extend(whose.text(key).map(|text| (ours.to_owned(), text.into())));
-            }
-            let mut action = Map::new();
-            action.insert("Type".to_owned(), format!("authenticate-{kind}").into());
-            action.insert(theirs.to_owned(), Value::Object(config));
-            guard.push(Value::Object(action));
-        } else if kind != "none" {
-            let text =
-                "on HTTP nobody signs in, as before; `ssl-redirect` would send people to HTTPS";
-            note(self.notes, Kind::Advice, at, text);
-        }
-        match whose.json("jwt-validation") {
-            Ok(None) => {}
-            Ok(Some(config)) => {
-                guard.push(json!({ "Type": "jwt-validation", "JwtValidationConfig": config }))
-            }
-            Err(()) => {
-                note(
-                    self.notes,
-                    Kind::Dropped,
-                    at,
-                    "`jwt-validation` is not understood: it answers 503",
-                );
-                return None;
-            }
-        }
-        Some(guard)
-    }
-
     /// What becomes of requests that no rule takes.
     fn default(&mut self, ingresses: &[&Ingress]) -> Vec<Value> {
-        let has_one = |one: &&&Ingress| {
-            one.spec.get("defaultBackend").is_some_and(|backend| !backend.is_null())
-        };
+        let has_one = |one: &&&Ingress| one_of(&one.spec).is_some_and(|backend| !backend.is_null());
         let Some(ingress) = ingresses.iter().find(has_one) else { return vec![fixed("404")] };
         let at = format!("default backend of {}", place(ingress));
         if networks(ingress).is_some() {
@@ -412,7 +272,7 @@ impl Rules<'_> {
             );
             return vec![fixed("503")];
         }
-        let backend = ingress.spec.get("defaultBackend").cloned().unwrap_or_default();
+        let backend = backend(one_of(&ingress.spec));
         match self.actions(ingress, &backend, &at) {
             (actions, true) => actions,
             (_, false) => {
@@ -428,6 +288,10 @@ impl Rules<'_> {
     }
 }
 
+fn one_of(spec: &Value) -> Option<&Value> {
+    spec.get("defaultBackend").or_else(|| spec.get("backend"))
+}
+
 /// Who may connect, where that is not everybody.
 fn networks(ingress: &Ingress) -> Option<Vec<String>> {
     let networks = ingress.annotations.list("inbound-cidrs");
@@ -435,6 +299,6 @@ fn networks(ingress: &Ingress) -> Option<Vec<String>> {
     (!networks.is_empty() && !is_all).then_some(networks)
 }
 
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }

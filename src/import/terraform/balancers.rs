@@ -137,8 +137,7 @@ fn rule(rule: &Resource, notes: &mut Vec<Note>) -> Option<Value> {
         note(Kind::ToDo, "its priority is not known before it is applied: it stands last");
         "50000".to_owned()
     });
-    let conditions: Vec<Value> =
-        blocks(&rule.values, "condition").flat_map(|condition| conditions(condition)).collect();
+    let conditions: Vec<Value> = blocks(&rule.values, "condition").flat_map(conditions).collect();
     if conditions.is_empty() {
         note(Kind::Dropped, "the whole rule: none of its conditions is known");
         return None;

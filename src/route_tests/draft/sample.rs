@@ -8,8 +8,8 @@ use ::http::{HeaderName, HeaderValue};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::config::model::{
-    Api, Conditions, HeaderCondition, Listener, Located, QueryParameter, Regex, RequestParameter,
-    Route, RoutePattern, Rule, Segment,
+    Api, Conditions, HeaderCondition, Listener, Located, ProtocolVersion, QueryParameter, Regex,
+    RequestParameter, Route, RoutePattern, Rule, Segment,
 };
 use crate::explain::Question;
 
@@ -28,6 +28,19 @@ pub(super) fn of_rule(listener: &Listener, rule: &Rule) -> impl Iterator<Item = 
         paths = ["/", "/somewhere", "/some/where/else"].map(str::to_owned).to_vec();
     }
     requests(listener, rule, paths, methods(&rule.conditions), &[])
+}
+
+/// The same request as these targets understand it.
+pub(super) fn in_version(mut question: Question, version: ProtocolVersion) -> Question {
+    question.is_http2 = version != ProtocolVersion::Http1;
+    if version == ProtocolVersion::Grpc {
+        if question.method == "GET" {
+            question.method = "POST".to_owned();
+        }
+        let kind = HeaderValue::from_static("application/grpc");
+        question.headers.push((::http::header::CONTENT_TYPE, kind));
+    }
+    question
 }
 
 /// Requests for a route of the API that a rule leads to.
@@ -73,7 +86,8 @@ fn requests(
     let scheme = if listener.tls.is_some() { "https" } else { "http" };
     let (name, conditions) = (listener.name.to_string(), &rule.conditions);
     let mut headers: Vec<_> = conditions.http_header.iter().filter_map(header).collect();
-    let mut query: Vec<String> = conditions.query_string.iter().filter_map(parameter).collect();
+    let mut query: Vec<String> =
+        conditions.query_string.iter().filter_map(|any_of| parameter(any_of)).collect();
     for parameter in required {
         match parameter {
             RequestParameter::Header(name, _) => {
@@ -121,14 +135,14 @@ fn methods(conditions: &Conditions) -> Vec<String> {
 /// None is any host.
 fn hosts(conditions: &Conditions) -> Vec<Option<String>> {
     let patterns = conditions.host_header.iter().map(|host| &host.value);
-    let mut hosts = filled_in(patterns, &HOST_FILLINGS);
+    let mut hosts = filled_in(&patterns, &HOST_FILLINGS);
     hosts.extend(conditions.host_regex.iter().filter_map(of_regex));
     if hosts.is_empty() { vec![None] } else { hosts.into_iter().map(Some).collect() }
 }
 
 fn paths(conditions: &Conditions) -> Vec<String> {
     let patterns = conditions.path_pattern.iter().map(|path| &path.value);
-    let mut paths = filled_in(patterns, &FILLINGS);
+    let mut paths = filled_in(&patterns, &FILLINGS);
     paths.extend(conditions.path_regex.iter().filter_map(of_regex));
     let rooted = |path: String| if path.starts_with('/') { path } else { format!("/{path}") };
     paths.into_iter().map(rooted).collect()
@@ -136,7 +150,7 @@ fn paths(conditions: &Conditions) -> Vec<String> {
 
 /// Every pattern with each filling; the fillings change slower.
 fn filled_in<'p>(
-    patterns: impl Iterator<Item = &'p String> + Clone,
+    patterns: &(impl Iterator<Item = &'p String> + Clone),
     fillings: &[&str],
 ) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
@@ -173,7 +187,7 @@ fn header(condition: &HeaderCondition) -> Option<(HeaderName, HeaderValue)> {
     Some((name, HeaderValue::try_from(value).ok()?))
 }
 
-fn parameter(any_of: &Vec<QueryParameter>) -> Option<String> {
+fn parameter(any_of: &[QueryParameter]) -> Option<String> {
     let parameter = any_of.first()?;
     let key = parameter.key.as_deref().map_or_else(|| "any".to_owned(), |key| filled(key, "1"));
     Some(format!("{}={}", encoded(&key), encoded(&filled(&parameter.value, "1"))))

@@ -57,6 +57,9 @@ fn write(file: &mut Writer, test: &Drafted, has_listeners: bool) {
     if question.source != IpAddr::V4(Ipv4Addr::LOCALHOST) {
         file.line("source_ip", &question.source.to_string());
     }
+    if question.is_http2 {
+        file.raw("http2", "true");
+    }
     match test.cases.as_slice() {
         [only] if only.caller.is_none() => file.raw("expect", &expect(&only.expect)),
         cases => file.under("cases", |file| {
