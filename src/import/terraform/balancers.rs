@@ -137,20 +137,29 @@ fn rule(rule: &Resource, notes: &mut Vec<Note>) -> Option<Value> {
         note(Kind::ToDo, "its priority is not known before it is applied: it stands last");
         "50000".to_owned()
     });
-    let conditions: Vec<Value> = blocks(&rule.values, "condition").flat_map(conditions).collect();
+    let conditions: Vec<Value> =
+        blocks(&rule.values, "condition").flat_map(conditions_of).collect();
     if conditions.is_empty() {
         note(Kind::Dropped, "the whole rule: none of its conditions is known");
         return None;
     }
+    // Without one of its conditions it would take more than it should.
+    let is_whole = blocks(&rule.values, "condition").all(|one| !conditions_of(one).is_empty());
+    let actions: Vec<Value> = if is_whole {
+        blocks(&rule.values, "action").map(action).collect()
+    } else {
+        note(Kind::ToDo, "one of its conditions is not known: it answers 503");
+        vec![closed()]
+    };
     Some(json!({
         "RuleArn": format!("{}/{}", listener.replacen(":listener/", ":listener-rule/", 1), rule.address),
         "Priority": priority, "IsDefault": false, "Origin": rule.address, "Conditions": conditions,
-        "Actions": blocks(&rule.values, "action").map(action).collect::<Vec<_>>(),
+        "Actions": actions,
         "Transforms": blocks(&rule.values, "transform").map(transform).collect::<Vec<_>>(),
     }))
 }
 
-fn conditions(condition: &Map<String, Value>) -> Vec<Value> {
+fn conditions_of(condition: &Map<String, Value>) -> Vec<Value> {
     let mut all = Vec::new();
     // As it was written before version 3 of the provider.
     if let Some(field) = text(condition, "field") {
@@ -204,7 +213,7 @@ fn action(action: &Map<String, Value>) -> Value {
         });
     if kind == "forward" && !has_target {
         // Whose group is not known yet, which is told.
-        return json!({ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "503" } });
+        return closed();
     }
     if let Some(jwt) = block(action, "jwt_validation") {
         let mut config = members(jwt, pascal);
@@ -214,6 +223,10 @@ fn action(action: &Map<String, Value>) -> Value {
         all.insert("JwtValidationConfig".to_owned(), Value::Object(config));
     }
     Value::Object(all)
+}
+
+fn closed() -> Value {
+    json!({ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": "503" } })
 }
 
 fn forward(forward: &Map<String, Value>) -> Value {

@@ -218,6 +218,18 @@ fn whoever_signs_in_at_a_pool_that_is_not_known_yet_gets_503_and_never_past_it()
 }
 
 #[test]
+fn a_rule_that_lacks_a_condition_takes_nobody_further() {
+    let text = state()
+        .to_string()
+        .replace("\"host_header\":[{\"values\":[\"api.example.com\"]}]", "\"host_header\":[]");
+    let imported = imported(&serde_json::from_str(&text).expect("JSON"));
+    let (_, rule) = imported.routes.split_once("# aws_lb_listener_rule.api").expect("the rule");
+    let (rule, _) = rule.split_once("# aws_lb_listener_rule.staff").expect("the next");
+    assert!(rule.contains("fixed_response: { status_code: 503 }"), "{rule}");
+    assert!(!rule.contains("forward:"), "{rule}");
+}
+
+#[test]
 fn apis_of_both_kinds_are_found_and_what_is_guarded_stays_closed() {
     let imported = imported(&json!({ "values": { "root_module": { "resources": [
         resource("aws_apigatewayv2_api", "shop", json!({ "id": "h1", "name": "shop", "protocol_type": "HTTP",
