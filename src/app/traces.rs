@@ -71,7 +71,7 @@ impl Traces {
                 Delivery::Taken => return self.metrics.spans_exported.inc_by(batch.spans),
                 Delivery::NotNow if offer < OFFERS => tokio::time::sleep(RESPITE).await,
                 Delivery::NotNow => {
-                    tracing::warn!(spans = batch.spans, "no trace collector: spans are dropped")
+                    tracing::warn!(spans = batch.spans, "no trace collector: spans are dropped");
                 }
                 Delivery::Refused => break,
             }
