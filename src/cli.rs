@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 good, 1 the file is wrong or the work failed, 2 the command was misused.
 
+mod admin;
 pub mod check;
 mod demo;
 pub mod diff;
@@ -72,7 +73,8 @@ Examples:
   portcullis explain GET https://api.example.com/orders/7
   portcullis explain routes.yaml POST /orders --claims '{\"scope\": \"orders/write\"}'
   portcullis explain GET /admin -H 'Host: app.example.com' --source-ip 192.0.2.1 --json
-  portcullis token | portcullis explain GET /account --token - --online";
+  portcullis token | portcullis explain GET /account --token - --online
+  portcullis explain --id 6a5df3ace8456191     a request that a running gateway turned away";
 
 const DIFF_EXAMPLES: &str = "\
 Exit code 0 when both mean the same, 1 when they do not, 2 when one of them cannot be read.
@@ -87,6 +89,24 @@ Exit code 0 when it is ready, 1 when it is not or does not answer.
 
 Example, in a Dockerfile:
   HEALTHCHECK CMD [\"/usr/bin/portcullis\", \"healthcheck\"]";
+
+const RELOAD_EXAMPLES: &str = "\
+Exit code 0 when the file is in force, 1 when it was refused or nobody answers.
+
+Example:
+  portcullis reload --admin-token /run/secrets/admin-token";
+
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  portcullis history
+  portcullis history --json | jq -r '.history[] | [.id, .outcome, .why] | @tsv'";
+
+const ROLLBACK_EXAMPLES: &str = "\
+Exit code 0 when it is served again, 1 when it is not.
+
+Examples:
+  portcullis rollback --admin-token /run/secrets/admin-token       the last good one
+  portcullis rollback 7 --admin-token /run/secrets/admin-token";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -169,6 +189,20 @@ enum Command {
     /// Ask a running gateway whether it is ready, where there is no curl
     #[command(after_help = HEALTHCHECK_EXAMPLES)]
     Healthcheck(healthcheck::HealthcheckArgs),
+    /// Have a running gateway read its file again, and say what came of it
+    ///
+    /// Waits until the file is checked, its tests are run and it is in force. A wrong one is refused
+    /// whole, with its findings; what was served is served on.
+    #[command(after_help = RELOAD_EXAMPLES)]
+    Reload(admin::AdminArgs),
+    /// Say which files a running gateway has served, by whose doing, and what became of them
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(admin::HistoryArgs),
+    /// Have a running gateway serve a file of its history again
+    ///
+    /// The file on disk is left as it is, and not taken up again until it changes.
+    #[command(after_help = ROLLBACK_EXAMPLES)]
+    Rollback(admin::RollbackArgs),
     /// Print what makes a shell complete this command line
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(pages::CompletionsArgs),
@@ -226,6 +260,9 @@ pub fn main() -> ExitCode {
         Command::UserPool(args) => run_user_pool(&args),
         Command::Token(args) => run_token(&args),
         Command::Healthcheck(args) => exit_code(healthcheck::run(args, &mut io::stdout().lock())),
+        Command::Reload(args) => asked(admin::reload(&args, &mut io::stdout().lock())),
+        Command::History(args) => asked(admin::history(&args, &mut io::stdout().lock())),
+        Command::Rollback(args) => asked(admin::roll_back(&args, &mut io::stdout().lock())),
         Command::Completions(args) => {
             exit_code(pages::completions(Arguments::command(), args, &mut io::stdout().lock()))
         }
@@ -257,7 +294,15 @@ fn check(args: &CheckArgs) -> u8 {
     exit_code(check::run(&args.file.file, options, lints, out))
 }
 
+/// The exit code of a command that asks a running gateway.
+fn asked(result: Result<u8, String>) -> u8 {
+    result.unwrap_or_else(|why| fail(&why))
+}
+
 fn run_explain(args: &explain::ExplainArgs) -> u8 {
+    if let Some(id) = &args.id {
+        return asked(admin::denial(&args.admin, id, args.json, &mut io::stdout().lock()));
+    }
     let color = use_color(&io::stdout());
     told(explain::run(args, &default_file(), color, &mut io::stdout().lock()).map(|()| 0))
 }

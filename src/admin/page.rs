@@ -35,6 +35,12 @@ const REFRESH: u64 = 5;
 /// A certificate with less than this is told.
 const SHORT: u64 = 14 * 86_400;
 
+/// What a reason means, and what to do, in the manual's words.
+#[must_use]
+pub fn meaning(reason: &str) -> Option<(&'static str, &'static str)> {
+    reasons::meaning(reason).map(|meaning| (meaning.what, meaning.advice))
+}
+
 /// What every page has around it.
 struct Frame {
     title: &'static str,

@@ -10,6 +10,7 @@ use ::http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
+use super::admin::AdminArgs;
 use crate::auth::Patience;
 use crate::auth::jwks::MAX_BYTES;
 use crate::clock;
@@ -23,11 +24,18 @@ use crate::telemetry::metrics::Metrics;
 
 /// What a request would meet
 #[derive(Debug, Clone, clap::Args)]
-#[command(override_usage = "portcullis explain [OPTIONS] [FILE] METHOD URL")]
+#[command(
+    override_usage = "portcullis explain [OPTIONS] [FILE] METHOD URL\n       portcullis explain --id REQUEST_ID"
+)]
 pub struct ExplainArgs {
     /// The configuration (routes.yaml if not said), the method, and https://HOST/PATH or /PATH
-    #[arg(value_name = "[FILE] METHOD URL", num_args = 2..=3, required = true)]
+    #[arg(value_name = "[FILE] METHOD URL", num_args = 2..=3, required_unless_present = "id")]
     words: Vec<String>,
+    /// A past request: the id of one that a running gateway turned away, which is kept with the last 200
+    #[arg(long, value_name = "REQUEST_ID", conflicts_with_all = ["words", "claims", "token"])]
+    pub(super) id: Option<String>,
+    #[command(flatten)]
+    pub(super) admin: AdminArgs,
     /// A header, 'name: value'; may be given several times
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = question::read_header)]
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -63,7 +71,7 @@ pub struct ExplainArgs {
     online: bool,
     /// One JSON object instead of text
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Why nothing could be explained.

@@ -1,6 +1,7 @@
 //! A changed file that does worse than the one before is taken back.
 
 use crate::authorization::protected;
+use crate::support::process::portcullis;
 use crate::support::wire::{self, Response};
 use crate::support::{Gateway, Issuer, Start, Target, eventually};
 
@@ -120,4 +121,80 @@ fn somebody_with_the_token_rolls_back_to_any_text_of_the_history() {
     assert_eq!(none(), 404);
     assert_eq!(post(&gateway, "/rollback?id=1").status, 422, "it is served already");
     assert_eq!(gateway.metric("portcullis_config_held_back"), Some(1.0));
+}
+
+#[test]
+fn commands_do_what_the_admin_listener_does() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let yaml = watched(&issuer, &target);
+    let gateway = start(&yaml);
+    let address = gateway.admin().to_string();
+    let token = gateway.folder().join("admin-token");
+    std::fs::write(&token, format!("{TOKEN}\n")).expect("a file");
+    let token = token.display().to_string();
+    let run = |words: &[&str]| {
+        let output = portcullis(&[words, &["--address", &address]].concat());
+        let said = [&output.stdout[..], &output.stderr[..]].concat();
+        let said = String::from_utf8(said).expect("text");
+        assert!(!said.contains(TOKEN), "{said}");
+        (output.status.code(), said)
+    };
+    let may = ["--admin-token", &token];
+
+    let (code, said) = run(&["reload"]);
+    assert!(code == Some(1) && said.contains("answered 401"), "{said}");
+    let (code, said) = run(&[&["reload"], &may[..]].concat());
+    assert_eq!(
+        (code, &*said),
+        (Some(0), "configuration 2 is served, which means what was served before\n")
+    );
+    gateway.write(&yaml.replace("status_code: 404", "status_code: 410"));
+    eventually("the change is served", || {
+        (wire::get(gateway.address(), "/none").status == 410).then_some(())
+    });
+    gateway.write(&yaml.replace("status_code: 404", "status_code: 4040"));
+    let (code, said) = run(&[&["reload"], &may[..]].concat());
+    assert!(
+        code == Some(1) && said.contains("answered 422") && said.contains("status_code: 4040"),
+        "{said}"
+    );
+
+    let (code, said) = run(&[&["rollback"], &may[..]].concat());
+    assert_eq!((code, &*said), (Some(0), "configuration 4 is served\n"));
+    assert_eq!(wire::get(gateway.address(), "/none").status, 404);
+    let (code, said) = run(&[&["rollback", "17"], &may[..]].concat());
+    assert!(code == Some(1) && said.contains("answered 422"), "{said}");
+    let (code, said) = run(&["history"]);
+    assert_eq!(code, Some(0));
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[0].contains("rollback") && lines[0].ends_with("serving"), "{said}");
+    assert!(lines[1].contains("file_change") && lines[1].contains("rolled_back: "), "{said}");
+    assert!(lines[2].contains("start") && lines[2].ends_with("replaced"), "{said}");
+    assert!(said.contains("The file on disk is not served"), "{said}");
+    let (_, said) = run(&["history", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(told, gateway.ask_admin("/history").json());
+
+    assert_eq!(wire::get(gateway.address(), "/orders/1").status, 401);
+    let id = eventually("the denial is kept", || {
+        gateway.ask_admin("/denials").json()["denials"][0]["request_id"].as_str().map(str::to_owned)
+    });
+    let (code, said) = run(&["explain", "--id", &id]);
+    for line in
+        ["/orders/1 was answered 401", "reason  token_missing", "header wanted  one", "what to do"]
+    {
+        assert!(code == Some(0) && said.contains(line), "{line}\n{said}");
+    }
+    let (_, said) = run(&["explain", "--id", &id, "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((&told["request_id"], &told["reason"]), (&id.into(), &"token_missing".into()));
+    let (code, said) = run(&["explain", "--id", "0123456789abcdef"]);
+    assert!(
+        code == Some(1) && said.contains("is among the last 1 that were turned away"),
+        "{said}"
+    );
+    assert_eq!(run(&["explain", "--id", "x", "GET", "/"]).0, Some(2));
+    drop(gateway);
+    let (code, said) = run(&["history"]);
+    assert!(code == Some(1) && said.contains("does not answer"), "{said}");
 }
