@@ -6,6 +6,7 @@
 mod background;
 mod expiry;
 mod history;
+mod history_store;
 mod named_files;
 mod probation;
 mod rehearsal;

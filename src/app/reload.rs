@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::expiry::{Expiry, Nearness};
 use super::history::{Cause, Entry, History};
+use super::history_store::HistoryStore;
 use super::named_files::NamedFiles;
 use super::probation::Probation;
 use super::rehearsal;
@@ -46,6 +47,7 @@ pub struct Reloader {
     state: Mutex<State>,
     /// Locked for moments only, so that it can be shown during a reload.
     history: Mutex<History>,
+    history_store: HistoryStore,
     /// Why the file on disk is not served, while it was rolled back.
     held_back: Mutex<Option<HeldBack>>,
 }
@@ -73,7 +75,9 @@ impl Reloader {
         handles: Vec<ListenerHandle>,
         certificates: Vec<Option<CertificateWatch>>,
     ) -> Self {
-        let named_files = NamedFiles::of(&gateway.snapshot.load().config);
+        let snapshot = gateway.snapshot.load_full();
+        let config = &snapshot.config;
+        let named_files = NamedFiles::of(config);
         let state = State {
             digest,
             judged: digest,
@@ -84,14 +88,20 @@ impl Reloader {
             probation: Probation::default(),
             proven: None,
         };
-        let mut history = History::default();
-        history.serve(text.into(), digest, Cause::Start, clock::wall(), 1);
+        let history_store = HistoryStore::new(config.state_directory.as_deref());
+        let mut history = History::restored(history_store.read());
+        if let Some(why) = history.begin(text.into(), digest, clock::wall(), config.reload.history)
+        {
+            tracing::warn!(file = %file.display(), why, "this very file was rolled back before; a start serves it all the same");
+        }
+        history_store.keep(&history.entries());
         state.show_ends(&gateway);
         Self {
             gateway,
             file,
             state: Mutex::new(state),
             history: Mutex::new(history),
+            history_store,
             held_back: Mutex::default(),
         }
     }

@@ -36,6 +36,9 @@ impl Reloader {
         let is_insisted = cause.is_forced() && held_back == Some(digest);
         let is_trusted = is_insisted || cause == Cause::Rollback;
         let guard = settings.guard.filter(|_| !is_trusted);
+        let entries = history.entries();
+        drop(history);
+        self.history_store.keep(&entries);
         state.probation.begin(guard, snapshot.outcomes(), clock::monotonic());
     }
 
@@ -92,7 +95,11 @@ impl Reloader {
             Ok(report) => {
                 self.gateway.metrics.rolled_back(reason);
                 if let Some((bad, _)) = bad {
-                    self.history.lock().condemn(bad, why.clone());
+                    let mut history = self.history.lock();
+                    history.condemn(bad, why.clone());
+                    let entries = history.entries();
+                    drop(history);
+                    self.history_store.keep(&entries);
                 }
                 let is_on_disk = state.judged != entry.digest;
                 let digest = state.judged;
