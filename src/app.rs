@@ -7,6 +7,7 @@ mod background;
 mod expiry;
 mod facts;
 mod history;
+mod history_store;
 mod named_files;
 mod probation;
 mod rehearsal;

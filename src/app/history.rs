@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock::UnixMillis;
@@ -12,7 +13,8 @@ use crate::clock::UnixMillis;
 const MOST_BYTES: usize = 64 << 20;
 
 /// Who had a text put in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The process began with it.
     Start,
@@ -53,15 +55,20 @@ pub(super) struct Entry {
     pub(super) digest: [u8; 32],
     /// May hold secrets: never shown.
     pub(super) text: Arc<str>,
-    at: UnixMillis,
-    cause: Cause,
-    outcome: Outcome,
+    pub(super) at: UnixMillis,
+    pub(super) cause: Cause,
+    pub(super) outcome: Outcome,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Outcome {
+/// What became of a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    /// It is in force.
     Serving,
+    /// Another one came.
     Replaced,
+    /// It was put away, and why.
     RolledBack(String),
 }
 
@@ -73,6 +80,36 @@ pub(super) struct History {
 }
 
 impl History {
+    /// What a process before has kept, and the highest number that it gave.
+    pub(super) fn restored((entries, served): (Vec<Entry>, u64)) -> Self {
+        Self { entries: entries.into(), served }
+    }
+
+    /// The process begins with a text; one that the process before served last goes on, so that
+    /// many restarts push nothing out. Why it was rolled back once, if it was.
+    pub(super) fn begin(
+        &mut self,
+        text: Arc<str>,
+        digest: [u8; 32],
+        at: UnixMillis,
+        most: usize,
+    ) -> Option<String> {
+        let serving = self.serving().filter(|last| last.outcome == Outcome::Serving);
+        if serving.is_none_or(|last| last.digest != digest) {
+            self.serve(text, digest, Cause::Start, at, most);
+        }
+        let mut entries = self.entries.iter().rev();
+        entries.find_map(|entry| match &entry.outcome {
+            Outcome::RolledBack(why) if entry.digest == digest => Some(why.clone()),
+            _ => None,
+        })
+    }
+
+    /// All of it, the oldest first.
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        self.entries.iter().cloned().collect()
+    }
+
     /// A text is served from now on; of those before, so many are kept with it as `most` says.
     pub(super) fn serve(
         &mut self,
@@ -156,7 +193,8 @@ impl History {
     }
 }
 
-fn hex(digest: [u8; 32]) -> String {
+/// As it is shown.
+pub(super) fn hex(digest: [u8; 32]) -> String {
     digest.iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -182,6 +220,22 @@ mod tests {
         serve(&mut history, 1, Cause::Rollback);
         assert!(history.before().is_none(), "what was put away is not offered again");
         assert_eq!(history.json()[1]["why"], "errors");
+    }
+
+    #[test]
+    fn a_restart_goes_on_with_the_same_text_and_remembers_a_bad_one() {
+        let mut history = History::default();
+        serve(&mut history, 1, Cause::Start);
+        serve(&mut history, 2, Cause::FileChange);
+        history.condemn(2, "errors".into());
+        serve(&mut history, 1, Cause::Rollback);
+        let mut again = History::restored((history.entries(), 3));
+        assert_eq!(again.begin("text 1".into(), [1; 32], UnixMillis(2), 3), None);
+        assert_eq!(again.serving().map(|entry| entry.id), Some(3));
+        let why = again.begin("text 2".into(), [2; 32], UnixMillis(2), 3);
+        assert_eq!(why.as_deref(), Some("errors"));
+        assert_eq!(again.serving().map(|entry| entry.id), Some(4));
+        assert_eq!(again.before().map(|entry| entry.digest), Some([1; 32]));
     }
 
     #[test]

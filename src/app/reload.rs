@@ -8,8 +8,9 @@ use thiserror::Error;
 
 use super::expiry::{Expiry, Nearness};
 use super::history::{Cause, Entry, History};
+use super::history_store::HistoryStore;
 use super::named_files::NamedFiles;
-use super::probation::{Probation, Verdict};
+use super::probation::Probation;
 use super::rehearsal;
 use super::start::{Gateway, destination, log_settings};
 use super::supervisor;
@@ -22,6 +23,10 @@ use crate::config::{self, Ground, LoadOptions, Loaded, System};
 use crate::connection::{ListenerHandle, ListenerSettings};
 use crate::snapshot::Snapshot;
 use crate::tls::{self, CertificateFacts, CertificateWatch};
+
+mod rollback;
+
+use rollback::HeldBack;
 
 /// Why a file was not put in force. The one before still is.
 #[derive(Debug, Error)]
@@ -42,15 +47,9 @@ pub struct Reloader {
     state: Mutex<State>,
     /// Locked for moments only, so that it can be shown during a reload.
     history: Mutex<History>,
+    history_store: HistoryStore,
     /// Why the file on disk is not served, while it was rolled back.
     held_back: Mutex<Option<HeldBack>>,
-}
-
-/// A file on disk that was rolled back.
-#[derive(Debug, Clone)]
-struct HeldBack {
-    digest: [u8; 32],
-    why: String,
 }
 
 struct State {
@@ -76,7 +75,9 @@ impl Reloader {
         handles: Vec<ListenerHandle>,
         certificates: Vec<Option<CertificateWatch>>,
     ) -> Self {
-        let named_files = NamedFiles::of(&gateway.snapshot.load().config);
+        let snapshot = gateway.snapshot.load_full();
+        let config = &snapshot.config;
+        let named_files = NamedFiles::of(config);
         let state = State {
             digest,
             judged: digest,
@@ -87,14 +88,20 @@ impl Reloader {
             probation: Probation::default(),
             proven: None,
         };
-        let mut history = History::default();
-        history.serve(text.into(), digest, Cause::Start, clock::wall(), 1);
+        let history_store = HistoryStore::new(config.state_directory.as_deref());
+        let mut history = History::restored(history_store.read());
+        if let Some(why) = history.begin(text.into(), digest, clock::wall(), config.reload.history)
+        {
+            tracing::warn!(file = %file.display(), why, "this very file was rolled back before; a start serves it all the same");
+        }
+        history_store.keep(&history.entries());
         state.show_ends(&gateway);
         Self {
             gateway,
             file,
             state: Mutex::new(state),
             history: Mutex::new(history),
+            history_store,
             held_back: Mutex::default(),
         }
     }
@@ -297,118 +304,6 @@ impl Reloader {
         state.show_ends(gateway);
         gateway.metrics.reload_succeeded(snapshot.generation, clock::wall());
         Ok(ReloadReport { generation: snapshot.generation, changed, warnings })
-    }
-
-    /// Notes a new text and puts it on trial, unless somebody insists on it or it came back.
-    fn begin(
-        &self,
-        text: Arc<str>,
-        digest: [u8; 32],
-        snapshot: &Snapshot,
-        cause: Cause,
-        state: &mut State,
-    ) {
-        let settings = &snapshot.config.reload;
-        let mut history = self.history.lock();
-        if !state.probation.is_running() {
-            state.proven = history.serving().cloned();
-        }
-        history.serve(text, digest, cause, clock::wall(), settings.history);
-        let held_back = self.held_back.lock().as_ref().map(|held| held.digest);
-        let is_insisted = cause.is_forced() && held_back == Some(digest);
-        let is_trusted = is_insisted || cause == Cause::Rollback;
-        let guard = settings.guard.filter(|_| !is_trusted);
-        state.probation.begin(guard, snapshot.outcomes(), clock::monotonic());
-    }
-
-    /// Compares what was counted with the time before, and takes a file back that does worse.
-    /// Whether one is on trial: then it should be looked at again soon.
-    pub fn watch_trial(&self) -> bool {
-        let mut state = self.state.lock();
-        let sums = self.gateway.snapshot.load().outcomes();
-        match state.probation.look(sums, clock::monotonic()) {
-            None => {}
-            Some(Verdict::Proven) => tracing::info!("the changed file has stood its trial"),
-            Some(Verdict::Failed(rise)) => {
-                if let Some(entry) = state.proven.take() {
-                    // What goes wrong is said in the log.
-                    drop(self.put_back(&entry, rise.what, rise.to_string(), &mut state));
-                }
-            }
-        }
-        state.probation.is_running()
-    }
-
-    /// Puts a text of the history in force again: the one of this number, or the last good one before.
-    ///
-    /// # Errors
-    ///
-    /// That there is none, or that it can no longer be served.
-    pub fn roll_back(&self, id: Option<u64>) -> Result<ReloadReport, ReloadError> {
-        let mut state = self.state.lock();
-        let entry = {
-            let history = self.history.lock();
-            id.map_or_else(|| history.before(), |id| history.get(id)).cloned()
-        };
-        let Some(entry) = entry else {
-            let why = "there is no such text in the history; GET /history lists what there is";
-            return Err(ReloadError::Needs(why.to_owned()));
-        };
-        if entry.digest == state.digest {
-            return Err(ReloadError::Needs("this text is served already".to_owned()));
-        }
-        self.put_back(&entry, "asked", "somebody asked for it".to_owned(), &mut state)
-    }
-
-    fn put_back(
-        &self,
-        entry: &Entry,
-        reason: &str,
-        why: String,
-        state: &mut State,
-    ) -> Result<ReloadReport, ReloadError> {
-        let loaded = self.parse(entry).and_then(|loaded| self.judge(loaded));
-        let bad = self.history.lock().serving().map(|bad| (bad.id, bad.digest));
-        let put = loaded.and_then(|loaded| self.put_in_force(loaded, state, Cause::Rollback));
-        match &put {
-            Ok(report) => {
-                self.gateway.metrics.rolled_back(reason);
-                if let Some((bad, _)) = bad {
-                    self.history.lock().condemn(bad, why.clone());
-                }
-                let is_on_disk = state.judged != entry.digest;
-                let digest = state.judged;
-                tracing::error!(
-                    generation = report.generation,
-                    reason,
-                    why,
-                    put_back = entry.id,
-                    "rolled back: the rules before serve again, the file on disk is left as it is"
-                );
-                self.hold_back(is_on_disk.then_some(HeldBack { digest, why }));
-            }
-            Err(failed) => {
-                tracing::error!(reason, why, "the rules before cannot be put back:\n{failed}");
-            }
-        }
-        put
-    }
-
-    fn hold_back(&self, held: Option<HeldBack>) {
-        self.gateway.metrics.config_held_back.set(i64::from(held.is_some()));
-        *self.held_back.lock() = held;
-    }
-
-    /// Why the file on disk is not what is served, if it was rolled back.
-    #[must_use]
-    pub fn held_back(&self) -> Option<String> {
-        self.held_back.lock().as_ref().map(|held| held.why.clone())
-    }
-
-    /// What was served, as JSON.
-    #[must_use]
-    pub fn history_json(&self) -> serde_json::Value {
-        self.history.lock().json()
     }
 
     /// Takes up certificate files that have changed, and tells of those that end soon.
