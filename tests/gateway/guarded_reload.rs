@@ -198,3 +198,48 @@ fn commands_do_what_the_admin_listener_does() {
     let (code, said) = run(&["history"]);
     assert!(code == Some(1) && said.contains("does not answer"), "{said}");
 }
+
+#[test]
+fn the_history_outlives_a_restart_and_can_be_rolled_back_to() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let state = tempfile::tempdir().expect("a folder");
+    let yaml =
+        format!("state_directory: {}\n{}", state.path().display(), watched(&issuer, &target));
+    let gone = yaml.replace("status_code: 404", "status_code: 410");
+    let mut gateway = start(&yaml);
+    gateway.write(&gone);
+    gateway.wait_log(&["\"reloaded\""]);
+    assert_eq!(post(&gateway, "/rollback").status, 200);
+    drop(gateway);
+
+    // Whoever starts with a text that was rolled back gets it, and is told.
+    let folder = state.path().join("history");
+    std::fs::write(folder.join("foreign"), "x").expect("a file");
+    let mut gateway = start(&gone);
+    let said = gateway.log().join("\n");
+    for text in ["this very file was rolled back before", "somebody asked for it", "left alone"] {
+        assert!(said.contains(text), "{text}\n{said}");
+    }
+    let none = |gateway: &Gateway| wire::get(gateway.address(), "/none").status;
+    assert_eq!(none(&gateway), 410);
+    let history = gateway.ask_admin("/history").json();
+    let told: Vec<_> = history["history"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|entry| (entry["id"].as_u64(), entry["outcome"].as_str()))
+        .collect();
+    let all = [(4, "serving"), (3, "replaced"), (2, "rolled_back"), (1, "replaced")];
+    assert_eq!(told, all.map(|(id, outcome)| (Some(id), Some(outcome))));
+    assert_eq!(post(&gateway, "/rollback?id=1").status, 200);
+    assert_eq!(none(&gateway), 404);
+    drop(gateway);
+
+    // The same text goes on under its number.
+    let gateway = start(&yaml);
+    let history = gateway.ask_admin("/history").json();
+    assert_eq!(
+        (&history["history"][0]["id"], &history["history"][0]["outcome"]),
+        (&5.into(), &"serving".into())
+    );
+}
