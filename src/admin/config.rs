@@ -93,7 +93,7 @@ pub fn redacted(config: &Config) -> Value {
 fn tracing(tracing: &Tracing) -> Value {
     let Tracing { endpoint, sample, max_per_second, service_name } = tracing;
     json!({
-        "endpoint": endpoint,
+        "otlp_endpoint": endpoint.trim_end_matches("/v1/traces"),
         "sample": format!("{}%", f64::from(*sample) / 10_000.0),
         "max_traces_per_second": max_per_second,
         "service_name": service_name,

@@ -15,6 +15,7 @@ use super::history::Cause;
 use super::reload::Reloader;
 use super::start::{Gateway, Task};
 use super::supervisor;
+use super::traces::Traces;
 use super::traffic::{self, Traffic};
 use super::view::AdminView;
 use crate::admin;
@@ -41,19 +42,20 @@ pub(super) struct Background {
     reloader: Arc<Reloader>,
     stats: Arc<ConnectionStats>,
     drain: Drain,
+    traces: Arc<Traces>,
     once: Mutex<Option<(BoundListener, Vec<Task>)>>,
 }
 
 impl Background {
-    pub(super) const fn new(
+    pub(super) fn new(
         gateway: Arc<Gateway>,
         reloader: Arc<Reloader>,
         admin: BoundListener,
         stats: Arc<ConnectionStats>,
-        drain: Drain,
+        (drain, traces): (Drain, Arc<Traces>),
         tasks: Vec<Task>,
     ) -> Self {
-        Self { gateway, reloader, stats, drain, once: Mutex::new(Some((admin, tasks))) }
+        Self { gateway, reloader, stats, drain, traces, once: Mutex::new(Some((admin, tasks))) }
     }
 }
 
@@ -79,6 +81,8 @@ impl BackgroundService for Background {
                 told.clone(),
             )
         }));
+        let traces = Arc::clone(&self.traces);
+        tokio::spawn(begin_anew(RESPITE, move || Arc::clone(&traces).run()));
         tokio::spawn(rotate_identity_keys(Arc::clone(gateway)));
         tokio::spawn(keep_usage(Arc::clone(gateway)));
         tokio::spawn(become_ready(Arc::clone(gateway)));

@@ -205,10 +205,8 @@ pub fn run(
         certificates,
     );
     let reloader = Arc::new(reloader);
-    let mut tasks = tasks;
-    tasks.push(Box::pin(Arc::clone(&traces).run()));
-    let background =
-        Background::new(Arc::clone(&gateway), reloader, admin, stats, drain.clone(), tasks);
+    let told = (drain.clone(), Arc::clone(&traces));
+    let background = Background::new(Arc::clone(&gateway), reloader, admin, stats, told, tasks);
     let stop = StopSignal::new(Arc::clone(&gateway), drain, traces);
 
     let mut server = server;

@@ -2,6 +2,7 @@
 //! end. Requests never wait for it: they leave their spans in a queue that drops.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -26,6 +27,8 @@ pub(super) struct Traces {
     metrics: Arc<Metrics>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     one_at_a_time: Mutex<()>,
+    /// Whether the last batch was not taken.
+    is_lost: AtomicBool,
 }
 
 impl Traces {
@@ -35,7 +38,14 @@ impl Traces {
     ) -> Result<Self, ClientError> {
         let queue = Arc::new(Queue::new(&metrics.spans_dropped));
         let client = CollectorClient::new()?;
-        Ok(Self { queue, client, metrics, snapshot, one_at_a_time: Mutex::new(()) })
+        Ok(Self {
+            queue,
+            client,
+            metrics,
+            snapshot,
+            one_at_a_time: Mutex::new(()),
+            is_lost: AtomicBool::new(false),
+        })
     }
 
     /// Sends for as long as the process lives.
@@ -68,14 +78,21 @@ impl Traces {
     async fn offer(&self, endpoint: &str, batch: Batch) {
         for offer in 1..=OFFERS {
             match self.client.send(endpoint, batch.body.clone()).await {
-                Delivery::Taken => return self.metrics.spans_exported.inc_by(batch.spans),
-                Delivery::NotNow if offer < OFFERS => tokio::time::sleep(RESPITE).await,
-                Delivery::NotNow => {
-                    tracing::warn!(spans = batch.spans, "no trace collector: spans are dropped");
+                Delivery::Taken => {
+                    self.metrics.spans_exported.inc_by(batch.spans);
+                    if self.is_lost.swap(false, Ordering::Relaxed) {
+                        tracing::info!("the trace collector takes spans again");
+                    }
+                    return;
                 }
-                Delivery::Refused => break,
+                Delivery::NotNow if offer < OFFERS => tokio::time::sleep(RESPITE).await,
+                Delivery::NotNow | Delivery::Refused => break,
             }
         }
         self.metrics.spans_dropped.inc_by(batch.spans);
+        // Once, not for each batch: the metric says how many.
+        if !self.is_lost.swap(true, Ordering::Relaxed) {
+            tracing::warn!("the trace collector takes no spans: they are dropped and counted");
+        }
     }
 }

@@ -12,6 +12,7 @@ mod response_headers;
 mod sign_in;
 mod surroundings;
 mod throttle;
+mod tracing;
 mod usage;
 
 use super::diagnostics::Diagnostic;

@@ -62,7 +62,7 @@ impl CollectorClient {
                 | StatusCode::GATEWAY_TIMEOUT,
             ) => Delivery::NotNow,
             Ok(status) => {
-                tracing::warn!(status = status.as_u16(), "the trace collector refuses spans");
+                tracing::debug!(status = status.as_u16(), "the trace collector refuses spans");
                 Delivery::Refused
             }
             Err(error) => {

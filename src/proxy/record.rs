@@ -130,6 +130,7 @@ impl Gateway {
         record.path = path;
         record.query = query.filter(|_| snapshot.config.access_log.query);
         record.trace_id = context.trace.as_ref().map_or(b"", HeaderValue::as_bytes);
+        record.otel_trace_id = context.spans.as_ref().map_or(b"", |trace| &trace.id()[..]);
         record.status = status;
         record.reason = reason.as_str();
         record.error_reason = decision.map_or("", |decision| decision.error_reason);

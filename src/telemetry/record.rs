@@ -28,6 +28,8 @@ pub struct Record<'a> {
     pub request_id: RequestId,
     /// The trace it belongs to, the client's or ours; empty when there is none.
     pub trace_id: &'a [u8],
+    /// The trace whose spans it has at a collector, 32 digits; empty when it is not traced.
+    pub otel_trace_id: &'a [u8],
     /// The listener's name.
     pub listener: &'a str,
     /// The rule's name; empty when the request never reached routing.
@@ -149,6 +151,7 @@ impl<'a> Record<'a> {
             start,
             request_id,
             trace_id: b"",
+            otel_trace_id: b"",
             listener,
             rule: "",
             method: b"",
@@ -207,6 +210,7 @@ impl<'a> Record<'a> {
         out.extend_from_slice(self.request_id.as_bytes());
         out.push(b'"');
         text(out, b",\"trace_id\":\"", self.trace_id);
+        text(out, b",\"otel_trace_id\":\"", self.otel_trace_id);
         text(out, b",\"listener\":\"", self.listener.as_bytes());
         text(out, b",\"rule\":\"", self.rule.as_bytes());
         self.write_client(out);

@@ -71,6 +71,7 @@ fn a_trace_of_a_client_goes_on_through_the_gateway_to_the_target() {
     assert_eq!(attribute(client, "server.port"), Some(port.as_str()));
     let log = gateway.wait_access_log(|lines| !lines.is_empty()).remove(0);
     assert_eq!(attribute(server, "portcullis.request_id"), log["request_id"].as_str());
+    assert_eq!(log["otel_trace_id"], server["traceId"]);
     assert_eq!(attribute(server, "user.hash"), log["subject"].as_str());
     let text = format!("{spans:?}");
     assert!(!text.contains("hidden") && !text.contains("aaaaaaaa-bbbb"), "{text}");
@@ -128,7 +129,7 @@ fn a_client_that_marks_every_request_gets_a_budget_and_no_more() {
 fn a_dead_collector_holds_up_nothing_and_its_spans_are_counted() {
     let (issuer, target) = (Issuer::start(), Target::start());
     let at = format!("127.0.0.1:{}", Issuer::free_port());
-    let gateway = Gateway::start(&traced(&issuer, &target, &at, "sample: 100%"));
+    let mut gateway = Gateway::start(&traced(&issuer, &target, &at, "sample: 100%"));
     for _ in 0..20 {
         assert_eq!(wire::get(gateway.address(), "/open/1").status, 200);
     }
@@ -136,6 +137,8 @@ fn a_dead_collector_holds_up_nothing_and_its_spans_are_counted() {
         gateway.metric("portcullis_trace_spans_dropped_total").filter(|dropped| *dropped >= 2.0)
     });
     assert_eq!(gateway.metric("portcullis_trace_spans_exported_total"), Some(0.0));
+    let told = |line: &&String| line.contains("the trace collector takes no spans");
+    assert!(gateway.log().iter().filter(told).count() <= 1, "one line, however many batches");
 }
 
 #[test]

@@ -61,6 +61,12 @@ impl Trace {
         }
     }
 
+    /// The trace, 32 digits.
+    #[must_use]
+    pub const fn id(&self) -> &[u8; 32] {
+        &self.id
+    }
+
     /// A target was chosen. One that was tried before is over.
     pub fn tries(&mut self, target: SocketAddr, now: Duration, ids: &Ids) {
         self.failed("", now);
