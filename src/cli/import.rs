@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::explain::{now, signer, snapshot_of};
+use crate::config::diagnostics::Diagnostic;
 use crate::config::{self, route_tests};
-use crate::import::{self, Document, Imported};
+use crate::import::{self, Document, Imported, Kind, Note};
 use crate::route_tests::draft;
 
 /// The longest file that is read.
@@ -136,7 +137,8 @@ pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
     for path in &args.paths {
         collect(path, endings, &mut documents)?;
     }
-    let Imported { routes, notes } = import(&documents).map_err(|why| why.to_string())?;
+    let imported = import(&documents).map_err(|why| why.to_string())?;
+    let Imported { routes, notes } = without_dead_rules(imported);
     let report = crate::import::report(&notes);
     write(args.output.as_deref(), &routes, &mut io::stdout().lock())?;
     write(args.report.as_deref(), &report, &mut io::stderr().lock())?;
@@ -148,6 +150,39 @@ pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
         }
     }
     Ok(told)
+}
+
+/// A rule that can never match is legal at the source and an error here: it becomes a comment.
+fn without_dead_rules(imported: Imported) -> Imported {
+    let Imported { mut routes, mut notes } = imported;
+    let Ok(loaded) = config::parse_portable(&routes, "routes.yaml") else {
+        return Imported { routes, notes };
+    };
+    let dead: Vec<Diagnostic> = crate::check::judge(&loaded.config)
+        .into_iter()
+        .filter(|finding| finding.code == "unreachable-rule")
+        .collect();
+    if dead.is_empty() {
+        return Imported { routes, notes };
+    }
+    let mut lines: Vec<String> = routes.lines().map(str::to_owned).collect();
+    for finding in &dead {
+        let Some(first) = finding.span.line.checked_sub(1) else { continue };
+        let depth = |line: &str| line.len() - line.trim_start().len();
+        let own = lines.get(first).map_or(0, |line| depth(line));
+        let end = lines.iter().skip(first + 1).position(|line| depth(line) <= own);
+        let end = end.map_or(lines.len(), |length| first + 1 + length);
+        for line in lines.iter_mut().take(end).skip(first) {
+            line.insert_str(own.min(line.len()), "# ");
+        }
+        notes.push(Note {
+            kind: Kind::Dropped,
+            place: "rules".to_owned(),
+            text: format!("{}: it stands there as a comment", finding.message),
+        });
+    }
+    routes = lines.join("\n") + "\n";
+    Imported { routes, notes }
 }
 
 /// Tests of what was written, as far as it is whole: what is to be filled in may be missing yet.

@@ -95,3 +95,32 @@ fn files_that_exist_are_kept_and_folders_that_hold_nothing_are_told() {
     assert!(!output.status.success());
     assert!(told(&output).contains("no .json or .yaml or .yml file"), "{}", told(&output));
 }
+
+#[test]
+fn a_rule_that_can_never_match_becomes_a_comment_and_is_told() {
+    let folder = TempDir::new().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let arn = |kind: &str| format!("arn:aws:elasticloadbalancing:eu-west-1:1:{kind}/app/edge/1/2");
+    let fixed = |code: &str| serde_json::json!([{ "Type": "fixed-response", "FixedResponseConfig": { "StatusCode": code } }]);
+    let rule = |number: u8, path: &str| {
+        serde_json::json!({
+            "RuleArn": format!("{}/{number}", arn("listener-rule")), "Priority": number.to_string(),
+            "Conditions": [{ "Field": "path-pattern", "PathPatternConfig": { "Values": [path] } }],
+            "Actions": fixed("503"),
+        })
+    };
+    let listener = serde_json::json!({ "ListenerArn": arn("listener"), "Protocol": "HTTP", "Port": 80,
+        "DefaultActions": fixed("404") });
+    let documents = serde_json::json!([{ "Listeners": [listener] },
+        { "Rules": [rule(1, "/a*"), rule(2, "/abc"), rule(3, "/b")] }]);
+    fs::write(at("all.json"), documents.to_string()).expect("written");
+    let (routes, report) = (at("routes.yaml"), at("import.md"));
+    ran(&["import", "elbv2", &at("all.json"), "--output", &routes, "--report", &report]);
+    ran(&["check", "--portable", &routes]);
+    assert!(ran(&["test", &routes]).contains(" 0 failed"));
+    let routes = text(&folder, "routes.yaml");
+    assert!(routes.contains("      # - name: abc\n      #   priority: 2\n"), "{routes}");
+    assert!(routes.contains("      - name: b\n"), "{routes}");
+    let report = text(&folder, "import.md");
+    assert!(report.contains("rule `abc` can never match: rule `a` in front of it"), "{report}");
+}
