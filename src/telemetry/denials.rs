@@ -1,11 +1,14 @@
 //! The last denials, for whoever asks "why was I turned away?".
 //!
 //! A ring of fixed size with short, redacted texts. Under a flood it samples: at most
-//! [`PER_SECOND`] are kept, the rest is only counted, and a request never waits for a reader.
+//! [`PER_SECOND`] are kept, the rest is only counted, and a request waits for nobody longer than a
+//! millisecond.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -18,13 +21,16 @@ use crate::clock::UnixMillis;
 pub const KEPT: usize = 200;
 /// Denials noted in one second.
 pub const PER_SECOND: u64 = 100;
+/// For somebody who reads, or notes another one: either takes microseconds, unless the machine takes
+/// its thread away just then.
+const LONGEST_WAIT: Duration = Duration::from_millis(1);
 /// Bytes of a client's text that are kept.
 const LONGEST: usize = 256;
 
 /// The ring.
 #[derive(Debug, Default)]
 pub struct Denials {
-    ring: Mutex<VecDeque<Denial>>,
+    ring: Mutex<VecDeque<Arc<Denial>>>,
     /// The second that is being counted, in the upper 40 bits, and how many were noted in it.
     rate: AtomicU64,
     suppressed: AtomicU64,
@@ -114,16 +120,16 @@ impl Denials {
             detail: record.error_reason,
             failed: failed(),
         };
-        let Some(mut ring) = self.ring.try_lock() else { return suppressed() };
+        let Some(mut ring) = self.ring.try_lock_for(LONGEST_WAIT) else { return suppressed() };
         if ring.len() >= KEPT {
             ring.pop_front();
         }
-        ring.push_back(denial);
+        ring.push_back(Arc::new(denial));
     }
 
-    /// All that are kept, the newest first.
+    /// All that are kept, the newest first. Holds the ring as shortly as can be.
     #[must_use]
-    pub fn newest(&self) -> Vec<Denial> {
+    pub fn newest(&self) -> Vec<Arc<Denial>> {
         self.ring.lock().iter().rev().cloned().collect()
     }
 

@@ -157,9 +157,8 @@ fn a_denial_tells_what_was_wanted_and_what_was_there() {
     for (path, token, reason, compared, found) in cases {
         let path = path.replace('<', "%3C").replace('>', "%3E");
         let bearer = format!("Bearer {token}");
-        let status =
-            wire::request(gateway.address(), "GET", &path, &[("Authorization", &bearer)]).status;
-        assert_eq!(status, 401, "{path}");
+        let headers = [("Authorization", bearer.as_str())];
+        assert_eq!(wire::request(gateway.address(), "GET", &path, &headers).status, 401, "{path}");
         let denial = eventually("the denial is shown", || {
             let denials = gateway.ask_admin("/denials").json();
             let newest = denials["denials"][0].clone();

@@ -44,7 +44,7 @@ pub struct Facts {
     /// Rules in the order in which they are looked at, listener by listener.
     pub rules: Vec<Rule>,
     /// The last requests that were turned away, the newest first.
-    pub denials: Vec<Denial>,
+    pub denials: Vec<Arc<Denial>>,
     /// How many more there were.
     pub suppressed: u64,
     /// Files that were served, the newest first.
