@@ -1,5 +1,5 @@
-//! The admin listener: health, metrics, keys, configuration, recent denials, reload, and pages that
-//! show them.
+//! The admin listener: health, metrics, keys, configuration, recent requests and denials, recordings,
+//! reload, and pages that show them.
 //!
 //! It only shows and passes on: what is true is asked of a [`View`], which the composition root
 //! implements. It must answer when nothing else does, so it takes its own small bounds: one
@@ -28,7 +28,10 @@ use tokio::sync::oneshot;
 use crate::config::model::Secret;
 
 pub use connection::{LONGEST_CONNECTION, LONGEST_HEAD, MOST_CONNECTIONS};
-pub use view::{DenyError, Readiness, RefreshError, RefreshedPool, ReloadReport, View};
+pub use view::{
+    DenyError, Readiness, RecordingError, RecordingOrder, RefreshError, RefreshedPool,
+    ReloadReport, View,
+};
 
 use connection::{Deadlines, Door};
 use guard::Guard;

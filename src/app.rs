@@ -10,6 +10,7 @@ mod history;
 mod history_store;
 mod named_files;
 mod probation;
+mod recording;
 mod rehearsal;
 mod reload;
 mod session_key;

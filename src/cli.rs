@@ -74,7 +74,8 @@ Examples:
   portcullis explain routes.yaml POST /orders --claims '{\"scope\": \"orders/write\"}'
   portcullis explain GET /admin -H 'Host: app.example.com' --source-ip 192.0.2.1 --json
   portcullis token | portcullis explain GET /account --token - --online
-  portcullis explain --id 6a5df3ace8456191     a request that a running gateway turned away";
+  portcullis explain --id 6a5df3ace8456191     a request that a running gateway has decided
+  portcullis explain --id 6a5df3ace8456191 routes.yaml     rule by rule, as this file has it";
 
 const DIFF_EXAMPLES: &str = "\
 Exit code 0 when both mean the same, 1 when they do not, 2 when one of them cannot be read.
@@ -82,7 +83,8 @@ Exit code 0 when both mean the same, 1 when they do not, 2 when one of them cann
 Examples:
   portcullis diff routes.yaml routes.new.yaml
   portcullis diff <(git show main:routes.yaml) routes.yaml
-  portcullis diff --fail-on-opened OLD NEW     in CI: fails only when something was opened";
+  portcullis diff --fail-on-opened OLD NEW     in CI: fails only when something was opened
+  portcullis diff --replay today.jsonl OLD NEW     and which requests of today meet something else";
 
 const HEALTHCHECK_EXAMPLES: &str = "\
 Exit code 0 when it is ready, 1 when it is not or does not answer.
@@ -107,6 +109,14 @@ Exit code 0 when it is served again, 1 when it is not.
 Examples:
   portcullis rollback --admin-token /run/secrets/admin-token       the last good one
   portcullis rollback 7 --admin-token /run/secrets/admin-token";
+
+const RECORD_EXAMPLES: &str = "\
+Exit code 0 when requests were recorded, 1 when nobody answers or nothing could be written.
+
+Examples:
+  portcullis record --seconds 300 --output today.jsonl --admin-token /run/secrets/admin-token
+  portcullis diff --replay today.jsonl routes.yaml routes.new.yaml
+  portcullis record --claim department --header x-tenant --output today.jsonl";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -203,6 +213,13 @@ enum Command {
     /// The file on disk is left as it is, and not taken up again until it changes.
     #[command(after_help = ROLLBACK_EXAMPLES)]
     Rollback(admin::RollbackArgs),
+    /// Have a running gateway keep the requests of a while, without their secrets
+    ///
+    /// What they would meet by another file, `diff --replay` says. Kept are method, target, host,
+    /// addresses, names of headers, and values of what rules look at; never tokens, cookies, keys,
+    /// or who a caller is.
+    #[command(after_help = RECORD_EXAMPLES)]
+    Record(admin::RecordArgs),
     /// Print what makes a shell complete this command line
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(pages::CompletionsArgs),
@@ -263,6 +280,7 @@ pub fn main() -> ExitCode {
         Command::Reload(args) => asked(admin::reload(&args, &mut io::stdout().lock())),
         Command::History(args) => asked(admin::history(&args, &mut io::stdout().lock())),
         Command::Rollback(args) => asked(admin::roll_back(&args, &mut io::stdout().lock())),
+        Command::Record(args) => asked(admin::record(&args, &mut io::stdout().lock())),
         Command::Completions(args) => {
             exit_code(pages::completions(Arguments::command(), args, &mut io::stdout().lock()))
         }
@@ -300,10 +318,15 @@ fn asked(result: Result<u8, String>) -> u8 {
 }
 
 fn run_explain(args: &explain::ExplainArgs) -> u8 {
-    if let Some(id) = &args.id {
-        return asked(admin::denial(&args.admin, id, args.json, &mut io::stdout().lock()));
-    }
     let color = use_color(&io::stdout());
+    if let Some(id) = &args.id {
+        let out = &mut io::stdout().lock();
+        return match args.past_file() {
+            Ok(None) => asked(admin::past(&args.admin, id, args.json, out)),
+            Ok(Some(file)) => told(explain::run_past(args, id, file, color, out).map(|()| 0)),
+            Err(why) => told(Err(why)),
+        };
+    }
     told(explain::run(args, &default_file(), color, &mut io::stdout().lock()).map(|()| 0))
 }
 

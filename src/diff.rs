@@ -11,6 +11,7 @@
 mod json;
 mod order;
 mod probes;
+pub mod replay;
 mod settings;
 mod text;
 

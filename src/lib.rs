@@ -24,6 +24,7 @@ pub mod http;
 pub mod import;
 pub mod limit;
 pub mod proxy;
+pub mod recording;
 pub mod route_tests;
 pub mod routing;
 pub mod session;

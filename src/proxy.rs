@@ -15,6 +15,7 @@ mod integration;
 mod lasting;
 mod logout;
 mod record;
+mod recorded;
 mod request;
 mod respond;
 mod spans;
@@ -39,6 +40,7 @@ use self::fail_point::Place;
 pub use self::held_body::BodyRoom;
 use self::lasting::Way;
 use crate::fetch::{CalloutDesk, KeyKeeper, LogoutDesk, SignInDesk};
+use crate::recording::Recorder;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::denials::Denials;
@@ -62,6 +64,8 @@ pub struct Gateway {
     pub access_log: Arc<ArcSwap<AccessLog>>,
     /// The last refusals.
     pub denials: Arc<Denials>,
+    /// Requests that are kept to be decided again.
+    pub recorder: Arc<Recorder>,
     /// All counters.
     pub metrics: Arc<Metrics>,
     /// Where bodies are held that must be known before it is decided.

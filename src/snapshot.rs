@@ -3,11 +3,14 @@
 //! Each module compiles its own part from the model and, for what must outlive a reload, from the
 //! part of the snapshot before. Nothing here does I/O.
 
+mod looked_at;
+
 use std::sync::{Arc, LazyLock};
 
 use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
 
+pub use self::looked_at::LookedAt;
 use crate::answer::{Answer, Refusal, Style};
 use crate::api::usage::Usage;
 use crate::api::{self, Api};
@@ -61,6 +64,8 @@ pub struct Snapshot {
     pub stickiness: Stickiness,
     /// Sessions that were opened with the keys of `seal`.
     pub sessions: Arc<SessionCache>,
+    /// What of requests its rules look at.
+    pub looked_at: LookedAt,
 }
 
 /// One listener, ready for requests.
@@ -218,6 +223,7 @@ impl Snapshot {
             stickiness: Stickiness::compile(&config, metrics),
             seal,
             sessions,
+            looked_at: LookedAt::of(&config),
             config,
         }
     }

@@ -14,6 +14,7 @@ pub mod logging;
 pub mod metrics;
 pub mod otel;
 pub mod record;
+pub mod sample;
 mod sink;
 mod stream;
 pub mod trace;

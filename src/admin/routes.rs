@@ -19,7 +19,7 @@ use super::guard::Guard;
 use super::page;
 use super::problem::Problem;
 use super::scrape::Scrapes;
-use super::view::{DenyError, RefreshError, ReloadReport, View};
+use super::view::{DenyError, RecordingError, RecordingOrder, RefreshError, ReloadReport, View};
 use crate::config::deny_list::Entry;
 use crate::telemetry::metrics;
 
@@ -48,6 +48,15 @@ pub(super) fn router(view: Arc<dyn View>, guard: Guard) -> Router {
         .route("/config", get(config).route_layer(disclosure.clone()))
         .route("/targets", get(targets).route_layer(disclosure.clone()))
         .route("/denials", get(denials).route_layer(disclosure.clone()))
+        .route("/requests", get(requests).route_layer(disclosure.clone()))
+        .route(
+            "/recording",
+            get(recording)
+                .route_layer(disclosure.clone())
+                .merge(post(record).route_layer(change.clone())),
+        )
+        .route("/recording/requests", get(recorded).route_layer(disclosure.clone()))
+        .route("/recording/stop", post(stop_recording).route_layer(change.clone()))
         .route("/history", get(history).route_layer(disclosure.clone()))
         .route(
             "/deny",
@@ -212,6 +221,50 @@ async fn targets(State(admin): State<Admin>) -> Response {
 
 async fn denials(State(admin): State<Admin>) -> Response {
     json_text(StatusCode::OK, admin.view.denials_json())
+}
+
+/// `?id=REQUEST_ID`; all that are kept without.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestsQuery {
+    id: Option<String>,
+}
+
+async fn requests(State(admin): State<Admin>, Query(query): Query<RequestsQuery>) -> Response {
+    json_text(StatusCode::OK, admin.view.requests_json(query.id.as_deref()))
+}
+
+async fn recording(State(admin): State<Admin>) -> Response {
+    json_text(StatusCode::OK, admin.view.recording_json())
+}
+
+async fn recorded(State(admin): State<Admin>) -> Response {
+    // A large recording takes a while to put together.
+    let lines = tokio::task::spawn_blocking(move || admin.view.recording_lines()).await;
+    match lines.ok().flatten() {
+        Some(lines) => ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response(),
+        None => {
+            let detail = "nothing was recorded; POST /recording begins it";
+            Problem::new(StatusCode::NOT_FOUND, detail).into_response()
+        }
+    }
+}
+
+async fn record(State(admin): State<Admin>, Query(order): Query<RecordingOrder>) -> Response {
+    match admin.view.record(order) {
+        Ok(()) => json_text(StatusCode::OK, admin.view.recording_json()),
+        Err(why @ RecordingError::Order(_)) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why.to_string()).into_response()
+        }
+        Err(why @ RecordingError::UnderWay(_)) => {
+            Problem::new(StatusCode::CONFLICT, why.to_string()).into_response()
+        }
+    }
+}
+
+async fn stop_recording(State(admin): State<Admin>) -> Response {
+    admin.view.stop_recording();
+    json_text(StatusCode::OK, admin.view.recording_json())
 }
 
 async fn deny_list(State(admin): State<Admin>) -> Response {

@@ -98,6 +98,28 @@ impl View for Gateway {
         r#"{"denials":[]}"#.into()
     }
 
+    fn requests_json(&self, id: Option<&str>) -> String {
+        format!("{{\"requests\":[],\"asked\":\"{}\"}}", id.unwrap_or_default())
+    }
+
+    fn recording_json(&self) -> String {
+        r#"{"state":"none"}"#.to_owned()
+    }
+
+    fn recording_lines(&self) -> Option<String> {
+        self.is_broken.then(|| "{}\n".to_owned())
+    }
+
+    fn record(&self, order: RecordingOrder) -> Result<(), RecordingError> {
+        match order.seconds {
+            Some(0) => Err(RecordingError::Order("too short".to_owned())),
+            Some(_) => Err(RecordingError::UnderWay("one at a time".to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn stop_recording(&self) {}
+
     fn deny_list_json(&self) -> String {
         r#"{"entries":[]}"#.into()
     }

@@ -1,6 +1,7 @@
 //! What the admin listener wants to know, and may ask to be done.
 
 use async_trait::async_trait;
+use serde::Deserialize;
 use thiserror::Error;
 
 use super::page::Facts;
@@ -34,6 +35,22 @@ pub trait View: Send + Sync {
     /// Recent denials, see [`crate::telemetry::denials`]. A JSON text.
     fn denials_json(&self) -> String;
 
+    /// The last requests, whatever became of them, or that of one id; see [`crate::recording`]. A
+    /// JSON text.
+    fn requests_json(&self, id: Option<&str>) -> String;
+
+    /// How the recording is that was asked for last. A JSON text.
+    fn recording_json(&self) -> String;
+
+    /// That recording, as JSON lines; `None` where there is none.
+    fn recording_lines(&self) -> Option<String>;
+
+    /// Begins a recording.
+    fn record(&self, order: RecordingOrder) -> Result<(), RecordingError>;
+
+    /// Ends the recording under way.
+    fn stop_recording(&self);
+
     /// Whom the gateway was told to deny, but for the file's own list. A JSON text.
     fn deny_list_json(&self) -> String;
 
@@ -55,6 +72,36 @@ pub trait View: Send + Sync {
     /// Fetches key sets now, of one pool or of all, within the budget of fetches. Ends with the
     /// fetches, but does not wait for one that hangs.
     async fn refresh_keys(&self, pool: Option<&str>) -> Result<Vec<RefreshedPool>, RefreshError>;
+}
+
+/// What a recording shall hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordingOrder {
+    /// How long it lasts at most. Default 60.
+    pub seconds: Option<u64>,
+    /// How many requests it holds at most. Default 10,000.
+    pub requests: Option<usize>,
+    /// Names of headers whose values are kept beside those that rules look at, with commas.
+    #[serde(default)]
+    pub headers: String,
+    /// The same of query parameters.
+    #[serde(default)]
+    pub parameters: String,
+    /// The same of claims.
+    #[serde(default)]
+    pub claims: String,
+}
+
+/// Why nothing is recorded.
+#[derive(Debug, Error)]
+pub enum RecordingError {
+    /// It cannot be had.
+    #[error("{0}")]
+    Order(String),
+    /// One at a time.
+    #[error("{0}")]
+    UnderWay(String),
 }
 
 /// The answer of `/readyz`.

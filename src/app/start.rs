@@ -31,6 +31,7 @@ use crate::fetch::{
     LogoutDesk, SignInDesk, StoreError,
 };
 use crate::proxy;
+use crate::recording::Recorder;
 use crate::snapshot::Snapshot;
 use crate::telemetry::access_log::{AccessLog, Destination, Settings};
 use crate::telemetry::connection_log::ConnectionLog;
@@ -119,6 +120,8 @@ pub struct Gateway {
     pub usage_store: UsageStore,
     /// The last refusals.
     pub denials: Arc<Denials>,
+    /// Requests that are kept to be decided again.
+    pub recorder: Arc<Recorder>,
     /// Whether first key sets are in, or were waited for long enough.
     pub has_started: AtomicBool,
     /// Whether the process is about to end.
@@ -157,6 +160,7 @@ pub fn run(
         logouts: LogoutDesk::new(Arc::clone(&gateway.keys), Arc::clone(&gateway.deny_store)),
         access_log: Arc::clone(&gateway.access_log),
         denials: Arc::clone(&gateway.denials),
+        recorder: Arc::clone(&gateway.recorder),
         metrics: Arc::clone(&gateway.metrics),
         sampler: Sampler::new(&gateway.metrics.traces_limited),
         spans: Arc::clone(&traces.queue),
@@ -295,6 +299,7 @@ fn gateway(config: Config, metrics: Arc<Metrics>) -> Result<Gateway, StartError>
         deny_store: Arc::new(deny_store),
         usage_store,
         denials: Arc::new(Denials::new()),
+        recorder: Arc::default(),
         has_started: AtomicBool::new(false),
         is_stopping: AtomicBool::new(false),
     })

@@ -13,9 +13,12 @@ use super::history::Cause;
 use super::reload::Reloader;
 use super::start::Gateway;
 use super::traffic::Traffic;
-use super::{facts, targets};
+use super::{facts, recording, targets};
 use crate::admin::page::Facts;
-use crate::admin::{self, DenyError, Readiness, RefreshError, RefreshedPool, ReloadReport, View};
+use crate::admin::{
+    self, DenyError, Readiness, RecordingError, RecordingOrder, RefreshError, RefreshedPool,
+    ReloadReport, View,
+};
 use crate::auth::PoolStatus;
 use crate::auth::key_source::FetchFailure;
 use crate::clock::{self, UnixMillis};
@@ -211,6 +214,26 @@ impl View for AdminView {
 
     fn denials_json(&self) -> String {
         self.gateway.denials.json()
+    }
+
+    fn requests_json(&self, id: Option<&str>) -> String {
+        format!("{}\n", json!({ "requests": self.gateway.recorder.recent(id) }))
+    }
+
+    fn recording_json(&self) -> String {
+        format!("{}\n", self.gateway.recorder.state(clock::monotonic()))
+    }
+
+    fn recording_lines(&self) -> Option<String> {
+        self.gateway.recorder.lines(clock::monotonic())
+    }
+
+    fn record(&self, order: RecordingOrder) -> Result<(), RecordingError> {
+        recording::begin(&self.gateway, &order)
+    }
+
+    fn stop_recording(&self) {
+        self.gateway.recorder.stop();
     }
 
     fn deny_list_json(&self) -> String {

@@ -1,7 +1,10 @@
-//! Commands that ask a running gateway: `reload`, `history`, `rollback`, `explain --id`.
+//! Commands that ask a running gateway: `reload`, `history`, `rollback`, `explain --id`, `record`.
 //!
 //! They speak to the admin listener in the plainest HTTP there is and read no file: what is in force
 //! is right even when the file has become wrong.
+
+mod past;
+mod record;
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
@@ -11,7 +14,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::admin::page::meaning;
+pub(super) use self::past::{past, shape_of};
+pub(super) use self::record::{RecordArgs, record};
 use crate::clock::UnixMillis;
 use crate::telemetry::json::push_time;
 
@@ -19,8 +23,8 @@ use crate::telemetry::json::push_time;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// For what reads a file, runs its tests and puts it in force.
 const LONG_PATIENCE: Duration = Duration::from_secs(120);
-/// Far more than the admin listener answers there.
-const LONGEST_ANSWER: u64 = 16 * 1024 * 1024;
+/// Far more than the admin listener answers: the longest is a recording.
+const LONGEST_ANSWER: u64 = 128 * 1024 * 1024;
 /// A token is short.
 const LONGEST_TOKEN: u64 = 16 * 1024;
 
@@ -103,60 +107,6 @@ pub(super) fn history(args: &HistoryArgs, out: &mut impl Write) -> Result<u8, St
     if let Some(why) = history["rolled_back"].as_str() {
         let _ =
             writeln!(text, "The file on disk is not served, it was rolled back: {}", clean(why));
-    }
-    written(out, &text)
-}
-
-/// Says why a past request was turned away.
-pub(super) fn denial(
-    args: &AdminArgs,
-    id: &str,
-    json: bool,
-    out: &mut impl Write,
-) -> Result<u8, String> {
-    let answer = args.ask("GET", "/denials", PATIENCE)?.json()?;
-    let denials = answer["denials"].as_array();
-    let found = denials.into_iter().flatten().find(|denial| denial["request_id"] == *id);
-    let Some(denial) = found else {
-        return Err(format!(
-            "no request `{}` is among the last {} that were turned away; the access log may have it",
-            clean(id),
-            denials.map_or(0, Vec::len),
-        ));
-    };
-    if json {
-        return written(out, &format!("{denial}\n"));
-    }
-    let say = |key: &str| shown(&denial[key]);
-    let mut text = format!(
-        "{} {}{} was answered {}\n\n  at        {}\n  client    {}\n  listener  {}\n  rule      {}\n",
-        say("method"),
-        say("host"),
-        say("path"),
-        denial["status"],
-        say("ts"),
-        say("client_ip"),
-        say("listener"),
-        say("rule"),
-    );
-    if !say("api").is_empty() {
-        let _ = writeln!(text, "  api       {}, route {}", say("api"), say("route"));
-    }
-    let _ = writeln!(text, "\nreason  {}", say("reason"));
-    if !say("compared").is_empty() {
-        let _ = writeln!(
-            text,
-            "  {} wanted  {}\n  found  {}",
-            say("compared"),
-            say("wanted"),
-            say("found")
-        );
-    }
-    if let Some((what, advice)) = meaning(&say("reason")) {
-        let _ = writeln!(text, "\nwhat it means  {what}");
-        if !advice.is_empty() {
-            let _ = writeln!(text, "what to do     {advice}");
-        }
     }
     written(out, &text)
 }

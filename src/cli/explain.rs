@@ -10,29 +10,33 @@ use ::http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use super::admin::AdminArgs;
+use super::admin::{AdminArgs, shape_of};
 use crate::auth::Patience;
 use crate::auth::jwks::MAX_BYTES;
 use crate::clock;
 use crate::config::model::Config;
 use crate::config::{self, LoadOptions, Report};
 use crate::engine::Moment;
-use crate::explain::{self, Identity, Question, Signer, question};
+use crate::explain::{self, Explanation, Identity, Question, Signer, question};
 use crate::fetch::{ClientError, HttpClient, KeyKeeper, Limits};
+use crate::recording::{Caller, Player};
 use crate::snapshot::Snapshot;
 use crate::telemetry::metrics::Metrics;
 
 /// What a request would meet
 #[derive(Debug, Clone, clap::Args)]
 #[command(
-    override_usage = "portcullis explain [OPTIONS] [FILE] METHOD URL\n       portcullis explain --id REQUEST_ID"
+    override_usage = "portcullis explain [OPTIONS] [FILE] METHOD URL\n       portcullis explain --id REQUEST_ID [FILE]"
 )]
 pub struct ExplainArgs {
     /// The configuration (routes.yaml if not said), the method, and https://HOST/PATH or /PATH
-    #[arg(value_name = "[FILE] METHOD URL", num_args = 2..=3, required_unless_present = "id")]
+    #[arg(value_name = "[FILE] METHOD URL", num_args = 1..=3, required_unless_present = "id")]
     words: Vec<String>,
-    /// A past request: the id of one that a running gateway turned away, which is kept with the last 200
-    #[arg(long, value_name = "REQUEST_ID", conflicts_with_all = ["words", "claims", "token"])]
+    /// A past request: the id of one that a running gateway turned away, or of one of its last
+    ///
+    /// With FILE it is asked again of that file: whoever called is stood in for by somebody with the
+    /// same scopes, groups and whatever claims rules look at.
+    #[arg(long, value_name = "REQUEST_ID", conflicts_with_all = ["claims", "token"])]
     pub(super) id: Option<String>,
     #[command(flatten)]
     pub(super) admin: AdminArgs,
@@ -135,13 +139,58 @@ pub fn run(
         take_keys(&snapshot, args.jwks.as_deref(), moment)?;
         explain::ask_with(token.trim(), &snapshot, &mut asked, moment);
     }
-    let explanation = explain::explain(&snapshot, &asked, moment);
+    write(args, &explain::explain(&snapshot, &asked, moment), color, out)
+}
+
+impl ExplainArgs {
+    /// The file that a past request is asked of again, if it is.
+    pub(super) fn past_file(&self) -> Result<Option<&Path>, Failure> {
+        match &self.words[..] {
+            [] => Ok(None),
+            [file] => Ok(Some(Path::new(file))),
+            _ => Err(Failure::Usage("with --id say no more than FILE".to_owned())),
+        }
+    }
+}
+
+/// Explains a request that a running gateway has decided, as a file would have it.
+pub(super) fn run_past(
+    args: &ExplainArgs,
+    id: &str,
+    file: &Path,
+    color: bool,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let shape = shape_of(&args.admin, id).map_err(Failure::Work)?;
+    let loaded = config::load(file, LoadOptions { portable: true }).map_err(Failure::File)?;
+    let moment = now();
+    let player = Player::new(loaded.config, moment);
+    let mut player = player.map_err(|why| Failure::Work(why.to_string()))?;
+    let asked = player.ask(&shape, &shape.listener);
+    let asked = asked.map_err(|why| Failure::Work(format!("it cannot be asked again: {why}")))?;
+    let mut told = explain::explain(&player.snapshot, &asked, moment);
+    told.notes.push(format!(
+        "at {} the gateway answered {} by rule `{}`: {}",
+        shape.ts, shape.met.status, shape.met.rule, shape.met.reason
+    ));
+    if !matches!(shape.caller, Caller::None) {
+        told.notes.push("a stand-in calls, with the claims that rules look at".to_owned());
+    }
+    write(args, &told, color, out)
+}
+
+fn write(
+    args: &ExplainArgs,
+    explanation: &Explanation,
+    color: bool,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let written = if args.json {
-        serde_json::to_writer_pretty(&mut *out, &explain::to_json(&explanation))
+        serde_json::to_writer_pretty(&mut *out, &explain::to_json(explanation))
             .map_err(io::Error::from)
             .and_then(|()| writeln!(out))
     } else {
-        out.write_all(explain::render(&explanation, color).as_bytes())
+        out.write_all(explain::render(explanation, color).as_bytes())
     };
     written.map_err(Failure::Output)
 }

@@ -110,6 +110,15 @@ fn same_listener<'c>(listener: &Listener, config: &'c Config) -> Option<&'c List
     by_name.or_else(|| all.iter().find(|other| other.address == listener.address))
 }
 
+/// What the old file's listener of this name became.
+pub(super) fn same_listener_by_name<'c>(
+    name: &str,
+    old: &Config,
+    new: &'c Config,
+) -> Option<&'c Listener> {
+    same_listener(old.listeners.iter().find(|listener| *listener.name == *name)?, new)
+}
+
 fn kind(old: &Fate, new: &Fate) -> ShiftKind {
     match (old.asks, new.asks) {
         (true, false) if new.is_forwarded() => ShiftKind::Opened,

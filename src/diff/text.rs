@@ -151,6 +151,6 @@ fn shown(value: &Value) -> String {
 }
 
 /// What came from a file must not play with the terminal.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

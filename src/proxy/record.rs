@@ -1,4 +1,5 @@
-//! The last hook: one record of what happened, for log, counters and the ring of denials.
+//! The last hook: one record of what happened, for log, counters, the ring of denials and
+//! recordings.
 
 use ::http::header::{HOST, USER_AGENT};
 use ::http::{HeaderValue, StatusCode, Version};
@@ -74,7 +75,8 @@ impl Gateway {
             Reason::SignIn(outcome) => outcome.is_denial(),
             _ => false,
         };
-        if !access_log.is_on() && !is_denial && context.spans.is_none() {
+        let want = self.recorder.wants(begun.wall, begun.mono + total);
+        if !access_log.is_on() && !is_denial && context.spans.is_none() && want.is_none() {
             return;
         }
         let mut record = self.describe(session, context, begun, reason, status);
@@ -90,6 +92,9 @@ impl Gateway {
         }
         if let Some(trace) = &context.spans {
             trace.end(&record, context.target_status, &self.spans);
+        }
+        if let Some(want) = want {
+            self.keep(&want, &record, session, (context, begun));
         }
         if is_denial {
             let failed = || {

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use super::json::{needs_escape, push_address, push_number, push_string, push_time, redacted};
 use super::record::Record;
+use super::sample::PerSecond;
 use super::trace::RequestId;
 use crate::clock::UnixMillis;
 
@@ -28,11 +29,10 @@ const LONGEST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST: usize = 256;
 
 /// The ring.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Denials {
     ring: Mutex<VecDeque<Arc<Denial>>>,
-    /// The second that is being counted, in the upper 40 bits, and how many were noted in it.
-    rate: AtomicU64,
+    rate: PerSecond,
     suppressed: AtomicU64,
 }
 
@@ -88,11 +88,21 @@ impl Failed {
     }
 }
 
+impl Default for Denials {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Denials {
     /// An empty ring.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self {
+            ring: Mutex::new(VecDeque::new()),
+            rate: PerSecond::at_most(PER_SECOND),
+            suppressed: AtomicU64::new(0),
+        }
     }
 
     /// Notes a request that was turned away. `failed` tells which comparison failed; it is asked
@@ -101,7 +111,7 @@ impl Denials {
         let suppressed = || {
             self.suppressed.fetch_add(1, Ordering::Relaxed);
         };
-        if !self.is_within_rate(record.start) {
+        if !self.rate.admits(record.start) {
             return suppressed();
         }
         let denial = Denial {
@@ -137,19 +147,6 @@ impl Denials {
     #[must_use]
     pub fn suppressed(&self) -> u64 {
         self.suppressed.load(Ordering::Relaxed)
-    }
-
-    fn is_within_rate(&self, now: UnixMillis) -> bool {
-        const COUNT_BITS: u32 = 24;
-        let second = now.seconds() << COUNT_BITS;
-        let before = self.rate.load(Ordering::Relaxed);
-        let after = if before >> COUNT_BITS == now.seconds() { before + 1 } else { second + 1 };
-        let count = after - second;
-        // A lost race is one denial more or less in the sample.
-        count <= PER_SECOND && {
-            self.rate.store(after, Ordering::Relaxed);
-            true
-        }
     }
 
     /// `{"suppressed": ..., "denials": [...]}`, the newest first.

@@ -123,7 +123,8 @@ pub(super) fn token_length(text: &[u8]) -> usize {
 }
 
 /// A text without its tokens.
-pub(super) fn redacted(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn redacted(text: &str) -> Cow<'_, str> {
     if !text.contains("eyJ") {
         return Cow::Borrowed(text);
     }

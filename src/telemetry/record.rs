@@ -18,6 +18,7 @@ mod query;
 
 pub use self::alb::Exchange;
 pub use self::formatted::ApiFacts;
+pub use self::query::{holds_token, redacted as redacted_query};
 
 /// What happened to one request. Start from [`Record::new`] and fill in what is known.
 #[derive(Debug, Clone)]

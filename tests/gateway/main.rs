@@ -54,6 +54,7 @@ mod panics;
 mod persistence;
 mod pools;
 mod proxy_protocol;
+mod recording;
 mod reload;
 mod request_authorizers;
 mod request_headers;

@@ -29,7 +29,8 @@ const SECRET: [&str; 20] = [
 ];
 
 /// The query with the values of secret parameters, and of any that hold a token, left out.
-pub(super) fn redacted(query: &[u8]) -> Cow<'_, [u8]> {
+#[must_use]
+pub fn redacted(query: &[u8]) -> Cow<'_, [u8]> {
     let is_secret_pair = |pair: &[u8]| is_secret(split(pair));
     if !query.split(|byte| *byte == b'&').any(is_secret_pair) {
         return Cow::Borrowed(query);
@@ -65,8 +66,9 @@ fn is_secret((name, value): (&[u8], &[u8])) -> bool {
         || holds_token(value)
 }
 
-/// Decoded as often as somebody may have encoded it.
-fn holds_token(text: &[u8]) -> bool {
+/// Whether a token stands in it, decoded as often as somebody may have encoded it.
+#[must_use]
+pub fn holds_token(text: &[u8]) -> bool {
     let mut text: Cow<'_, [u8]> = Cow::Borrowed(text);
     for _ in 0..3 {
         if text.windows(3).any(|window| window == b"eyJ") {
