@@ -148,8 +148,7 @@ fn parameter(pair: &[u8], looked_at: &LookedAt, order: Option<&Order>) -> Option
     let text = String::from_utf8_lossy(if is_secret { &clean } else { pair });
     let Some((name, value)) = text.split_once('=') else { return Some(text.into_owned()) };
     if is_secret {
-        let plain = percent_encoding::percent_decode(pair).decode_utf8_lossy();
-        return (!plain.contains("eyJ")).then(|| format!("{name}={UNKNOWN}"));
+        return (!holds_token(pair)).then(|| format!("{name}={UNKNOWN}"));
     }
     let plain = percent_encoding::percent_decode_str(name).decode_utf8_lossy().to_lowercase();
     let is_kept = looked_at.any_parameter

@@ -62,7 +62,7 @@ fn is_secret((name, value): (&[u8], &[u8])) -> bool {
     let name_of_it = plain.unwrap_or(&decoded);
     SECRET.iter().any(|secret| name_of_it.eq_ignore_ascii_case(secret.as_bytes()))
         || name_of_it.eq_ignore_ascii_case(b"security-token")
-        || holds_token(&decoded)
+        || holds_token(name)
         || holds_token(value)
 }
 
@@ -102,5 +102,7 @@ mod tests {
         assert_eq!(clean("x=%2565yJhbGci"), "x=[redacted]");
         assert_eq!(clean("eyJhbGci"), "[redacted]=[redacted]");
         assert_eq!(clean("%65yJhbGci=1"), "[redacted]=[redacted]");
+        // The escape takes the token's first letter with it, and leaves the token to be read.
+        assert_eq!(clean("%aeyJhbGci=1"), "[redacted]=[redacted]");
     }
 }
