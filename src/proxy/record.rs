@@ -75,7 +75,7 @@ impl Gateway {
             Reason::SignIn(outcome) => outcome.is_denial(),
             _ => false,
         };
-        let want = self.recorder.wants(begun.wall, begun.mono + total);
+        let want = self.recorder.wants(begun.wall.plus(total), begun.mono + total);
         if !access_log.is_on() && !is_denial && context.spans.is_none() && want.is_none() {
             return;
         }

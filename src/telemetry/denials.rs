@@ -111,7 +111,7 @@ impl Denials {
         let suppressed = || {
             self.suppressed.fetch_add(1, Ordering::Relaxed);
         };
-        if !self.rate.admits(record.start) {
+        if !self.rate.admits(record.end()) {
             return suppressed();
         }
         let denial = Denial {

@@ -140,6 +140,12 @@ pub struct Timings {
 }
 
 impl<'a> Record<'a> {
+    /// When it ended, as far as that is known.
+    #[must_use]
+    pub fn end(&self) -> UnixMillis {
+        self.start.plus(self.timings.total)
+    }
+
     /// A record of a request of which nothing else is known yet.
     #[must_use]
     pub fn new(
