@@ -10,7 +10,7 @@ use crate::answer::Refusal;
 use crate::config::model::Config;
 use crate::engine::{self, Decision, Moment, Reason, Step};
 use crate::explain::{Asked, SignerError};
-use crate::recording::{Caller, Player, Recording, Shape, is_plain_header, is_secret_header};
+use crate::recording::{Caller, Met, Player, Recording, Shape, is_plain_header, is_secret_header};
 use crate::sign_in::Outcome;
 use crate::snapshot::{LookedAt, Snapshot};
 
@@ -26,7 +26,8 @@ pub struct Replay {
     pub changes: Vec<Change>,
     /// Why requests could not be decided again, and how many.
     pub left_out: BTreeMap<String, usize>,
-    /// Requests that the old file gives to another rule than the gateway did.
+    /// Requests that the gateway gave to another rule than the old file does, or to none of its
+    /// target groups where this does, or the other way round.
     pub drifted: usize,
     /// What the files look at and the recording does not have.
     pub notes: Vec<String>,
@@ -146,9 +147,7 @@ impl Replay {
 
     fn note(&mut self, shape: &Shape, old: Fate, new: Fate) {
         self.requests += 1;
-        if !shape.met.rule.is_empty() && old.place != place_of(&shape.met) {
-            self.drifted += 1;
-        }
+        self.drifted += usize::from(!old.is_what(&shape.met));
         if old == new {
             return;
         }
@@ -236,6 +235,15 @@ impl Fate {
         Self { place, end, sent, class }
     }
 
+    /// Whether that is what the gateway did, as far as that is kept. Where somebody else is asked
+    /// first, nobody knows.
+    fn is_what(&self, met: &Met) -> bool {
+        let was_forwarded = !met.target_group.is_empty();
+        met.rule.is_empty()
+            || (self.place == place(&met.rule, &met.api, &met.route)
+                && (self.class == Class::Open || (self.class == Class::Forwarded) == was_forwarded))
+    }
+
     /// Whether both can be told as one.
     fn is_alike(&self, other: &Self) -> bool {
         self.place == other.place
@@ -270,10 +278,6 @@ const fn is_refusal(reason: Reason) -> bool {
         ),
         _ => false,
     }
-}
-
-fn place_of(met: &crate::recording::Met) -> String {
-    place(&met.rule, &met.api, &met.route)
 }
 
 fn place(rule: &str, api: &str, route: &str) -> String {

@@ -1,5 +1,6 @@
 //! `explain` says what the gateway does: ten thousand random requests for random files, each asked
-//! of the engine behind `portcullis explain` and of the built gateway.
+//! of the engine behind `portcullis explain` and of the built gateway. And a recording of them, made
+//! by that gateway without their secrets, is decided again as it was.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -7,18 +8,21 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use portcullis::auth::Patience;
 use portcullis::config::parse_portable;
+use portcullis::diff::replay::replay;
 use portcullis::engine::Moment;
 use portcullis::explain::{
     Explanation, Identity, Outcome, Question, Signer, ask_as, explain, question,
 };
+use portcullis::recording::Recording;
 use portcullis::snapshot::Snapshot;
 use portcullis::telemetry::metrics::Metrics;
 use serde_json::{Value, json};
 
-use crate::support::{Issuer, Start, Target, wire};
+use crate::support::{Gateway, Issuer, Start, Target, eventually, wire};
 
 const FILES: usize = 50;
 const REQUESTS: usize = 200;
+const TOKEN: &str = "an-admin-token-of-some-length";
 
 /// The same throws each time: a failure can be had again.
 struct Dice(u64);
@@ -165,7 +169,7 @@ fn api(dice: &mut Dice, name: &str, kind: &str) -> String {
 
 fn file(dice: &mut Dice, issuer: &Issuer, targets: &[Target; 2]) -> String {
     let mut text = format!(
-        "admin: {{ address: 127.0.0.1:0 }}\nclaim_headers: {{ x-user: username, x-team: team }}\n\
+        "admin: {{ address: 127.0.0.1:0, token: '${{env:ADMIN_TOKEN}}' }}\nclaim_headers: {{ x-user: username, x-team: team }}\n\
          user_pools:\n{}target_groups:\n  one: {{ targets: [{}] }}\n  two: {{ targets: [{}] }}\n\
          listeners:\n  public:\n    address: 127.0.0.1:0\n    rules:\n",
         issuer.pool("main"),
@@ -306,6 +310,26 @@ fn expected(told: &Explanation) -> Value {
     })
 }
 
+/// The recording is whole, and what it holds meets again what it met.
+fn decides_again(gateway: &Gateway, snapshot: &Snapshot, text: &str) {
+    let lines = eventually("all are recorded", || {
+        let lines = gateway.ask_admin("/recording/requests").text();
+        (lines.lines().count() == REQUESTS + 1).then_some(lines)
+    });
+    let recording = Recording::read(lines.as_bytes()).expect("a recording");
+    let moment = Moment {
+        wall: portcullis::clock::wall(),
+        mono: portcullis::clock::monotonic(),
+        random: 7,
+        patience: Patience::HasWaited,
+    };
+    let config = || snapshot.config.clone();
+    let replayed = replay(config(), config(), &recording, moment).expect("keys");
+    assert_eq!((replayed.requests, replayed.drifted), (REQUESTS, 0), "{replayed:?}\n{lines}{text}");
+    assert!(replayed.changes.is_empty() && replayed.left_out.is_empty(), "{replayed:?}");
+    assert!(replayed.notes.is_empty(), "{replayed:?}");
+}
+
 #[test]
 fn explain_tells_of_ten_thousand_random_requests_what_the_gateway_does_with_them() {
     let mut dice = Dice(1);
@@ -319,13 +343,17 @@ fn explain_tells_of_ten_thousand_random_requests_what_the_gateway_does_with_them
         let judged = judged.unwrap_or_else(|errors| panic!("{}\n{text}", errors.render(false)));
         let snapshot = Snapshot::compile(judged.config, None, &Metrics::new("test", ""));
         let signer = Signer::for_pools(&snapshot.config).expect("keys");
-        let Ok(gateway) = Start::with(&text).try_run() else {
+        let Ok(gateway) = Start::with(&text).env("ADMIN_TOKEN", TOKEN).try_run() else {
             // A rule hides another.
             refused += 1;
             assert!(refused < 20 * FILES, "{text}");
             continue;
         };
         served += 1;
+        let bearer = format!("Bearer {TOKEN}");
+        let order = format!("/recording?requests={REQUESTS}");
+        let begun = wire::request(gateway.admin(), "POST", &order, &[("Authorization", &bearer)]);
+        assert_eq!(begun.status, 200, "{}", begun.text());
         let mut connection = wire::Connection::open(gateway.address());
         let mut all = Vec::new();
         for number in 0..REQUESTS {
@@ -372,6 +400,7 @@ fn explain_tells_of_ten_thousand_random_requests_what_the_gateway_does_with_them
             }
         }
         let log = gateway.wait_access_log(|log| log.len() >= REQUESTS);
+        decides_again(&gateway, &snapshot, &text);
         let log: HashMap<_, _> = log.iter().map(|line| (line["ua"].to_string(), line)).collect();
         for (number, (told, lines)) in all.iter().enumerate() {
             let line = log[&format!("\"{number}\"")];

@@ -40,7 +40,7 @@ pub fn render(replay: &Replay, color: bool) -> String {
     }
     if replay.drifted > 0 {
         notes.push(format!(
-            "{} met another rule when they were recorded: OLD is not what was served then",
+            "{} met something else when they were recorded: OLD is not what was served then",
             replay.drifted
         ));
     }
