@@ -384,3 +384,29 @@ fn a_request_of_the_last_ones_is_explained_by_its_id_rule_by_rule() {
     let many = portcullis(&["explain", "--id", &id, "GET", "/"]);
     assert_eq!(many.status.code(), Some(2), "{}", said(&many));
 }
+
+#[test]
+fn a_browser_s_session_is_kept_without_its_cookies_and_stood_in_for() {
+    let scene = crate::sign_in::Scene::new("");
+    let mut browser = scene.signed_in();
+    scene.got(&mut browser, "/app/page");
+    let (id, kept) = eventually("it is kept", || {
+        let kept = scene.gateway.ask_admin("/requests").json();
+        let of_page =
+            |shape: &&Value| shape["target"] == "/app/page" && shape["met"]["status"] == 200;
+        let shape = kept["requests"].as_array()?.iter().find(of_page)?;
+        Some((shape["request_id"].as_str()?.to_owned(), shape.to_string()))
+    });
+    assert!(kept.contains(r#""credential":"session""#), "{kept}");
+    for (name, value) in &browser.cookies {
+        assert!(!kept.contains(value.as_str()), "{name}: {kept}");
+    }
+    let all = scene.gateway.ask_admin("/requests").json();
+    let callback = |shape: &Value| shape["target"] == "/oauth2/idpresponse?code=-&state=-";
+    assert!(all["requests"].as_array().expect("a list").iter().any(callback), "{all:#}");
+    let admin = scene.gateway.admin().to_string();
+    let file = scene.gateway.file().display().to_string();
+    let told = portcullis(&["explain", "--address", &admin, "--id", &id, &file, "--json"]);
+    let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    assert_eq!((&told["rule"], &told["reason"]), (&json!("app"), &json!("authorized")), "{told:#}");
+}
