@@ -204,7 +204,7 @@ enum Command {
     /// Waits until the file is checked, its tests are run and it is in force. A wrong one is refused
     /// whole, with its findings; what was served is served on.
     #[command(after_help = RELOAD_EXAMPLES)]
-    Reload(admin::AdminArgs),
+    Reload(admin::ReloadArgs),
     /// Say which files a running gateway has served, by whose doing, and what became of them
     #[command(after_help = HISTORY_EXAMPLES)]
     History(admin::HistoryArgs),

@@ -50,6 +50,16 @@ struct Answer {
     body: String,
 }
 
+/// Whom to have read its file again
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct ReloadArgs {
+    #[command(flatten)]
+    admin: AdminArgs,
+    /// The answer of `/reload` as it is
+    #[arg(long)]
+    json: bool,
+}
+
 /// Which text of the history
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct RollbackArgs {
@@ -59,6 +69,9 @@ pub(super) struct RollbackArgs {
     /// said
     #[arg(value_name = "NUMBER")]
     id: Option<u64>,
+    /// The answer of `/rollback` as it is
+    #[arg(long)]
+    json: bool,
 }
 
 /// Whom to ask
@@ -72,14 +85,14 @@ pub(super) struct HistoryArgs {
 }
 
 /// Has the file read again.
-pub(super) fn reload(args: &AdminArgs, out: &mut impl Write) -> Result<u8, String> {
-    changed(&args.ask("POST", "/reload", LONG_PATIENCE)?, out)
+pub(super) fn reload(args: &ReloadArgs, out: &mut impl Write) -> Result<u8, String> {
+    changed(&args.admin.ask("POST", "/reload", LONG_PATIENCE)?, args.json, out)
 }
 
 /// Has a text of the history served again.
 pub(super) fn roll_back(args: &RollbackArgs, out: &mut impl Write) -> Result<u8, String> {
     let path = args.id.map_or_else(|| "/rollback".to_owned(), |id| format!("/rollback?id={id}"));
-    changed(&args.admin.ask("POST", &path, LONG_PATIENCE)?, out)
+    changed(&args.admin.ask("POST", &path, LONG_PATIENCE)?, args.json, out)
 }
 
 /// Says which files were served.
@@ -155,7 +168,10 @@ impl Answer {
 }
 
 /// Tells what a reload or a rollback came to.
-fn changed(answer: &Answer, out: &mut impl Write) -> Result<u8, String> {
+fn changed(answer: &Answer, json: bool, out: &mut impl Write) -> Result<u8, String> {
+    if json {
+        return written(out, &answer.body);
+    }
     let report = answer.json()?;
     let mut text = String::new();
     for warning in report["warnings"].as_array().into_iter().flatten() {

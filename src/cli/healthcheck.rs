@@ -21,6 +21,9 @@ pub struct HealthcheckArgs {
     /// Ask whether the process turns (/livez), not whether requests should be sent (/readyz)
     #[arg(long)]
     pub live: bool,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Asks, and writes the answer's body. The exit code: 0 when the answer was 200.
@@ -32,9 +35,14 @@ pub fn run(args: HealthcheckArgs, out: &mut impl Write) -> io::Result<i32> {
     let path = if args.live { "/livez" } else { "/readyz?verbose" };
     let answer = ask(args.address, path)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    writeln!(out, "{}", body.trim_end())?;
-    let status = head.split(' ').nth(1);
-    Ok(i32::from(status != Some("200")))
+    let is_good = head.split(' ').nth(1) == Some("200");
+    if args.json {
+        let said: Vec<_> = body.lines().filter(|line| !line.is_empty()).collect();
+        writeln!(out, "{}", serde_json::json!({ "healthy": is_good, "said": said }))?;
+    } else {
+        writeln!(out, "{}", body.trim_end())?;
+    }
+    Ok(i32::from(!is_good))
 }
 
 fn ask(address: SocketAddr, path: &str) -> io::Result<String> {

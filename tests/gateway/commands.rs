@@ -412,6 +412,9 @@ fn healthcheck_tells_by_its_exit_code_whether_a_gateway_is_ready() {
     gateway.signal("TERM");
     eventually("it is not ready any more", || (ask(&[]).status.code() == Some(1)).then_some(()));
     assert!(said(&ask(&[])).contains("stopping"));
+    let told: serde_json::Value = serde_json::from_str(&said(&ask(&["--json"]))).expect("JSON");
+    assert_eq!(told["healthy"], false, "{told}");
+    assert!(told["said"].to_string().contains("stopping"), "{told}");
     assert_eq!(ask(&["--live"]).status.code(), Some(0));
     drop(gateway);
     let output = ask(&[]);

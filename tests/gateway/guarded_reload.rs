@@ -148,6 +148,9 @@ fn commands_do_what_the_admin_listener_does() {
         (code, &*said),
         (Some(0), "configuration 2 is served, which means what was served before\n")
     );
+    let (code, said) = run(&[&["reload", "--json"], &may[..]].concat());
+    let told: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((code, &told["changed"]), (Some(0), &serde_json::json!(false)), "{said}");
     gateway.write(&yaml.replace("status_code: 404", "status_code: 410"));
     eventually("the change is served", || {
         (wire::get(gateway.address(), "/none").status == 410).then_some(())
@@ -160,7 +163,7 @@ fn commands_do_what_the_admin_listener_does() {
     );
 
     let (code, said) = run(&[&["rollback"], &may[..]].concat());
-    assert_eq!((code, &*said), (Some(0), "configuration 4 is served\n"));
+    assert_eq!((code, &*said), (Some(0), "configuration 5 is served\n"));
     assert_eq!(wire::get(gateway.address(), "/none").status, 404);
     let (code, said) = run(&[&["rollback", "17"], &may[..]].concat());
     assert!(code == Some(1) && said.contains("answered 422"), "{said}");
@@ -190,7 +193,7 @@ fn commands_do_what_the_admin_listener_does() {
     assert_eq!((&told["request_id"], &told["reason"]), (&id.into(), &"token_missing".into()));
     let (code, said) = run(&["explain", "--id", "0123456789abcdef"]);
     assert!(
-        code == Some(1) && said.contains("is among the last 1 that were turned away"),
+        code == Some(1) && said.contains("is among the last that the gateway has kept"),
         "{said}"
     );
     assert_eq!(run(&["explain", "--id", "x", "GET", "/"]).0, Some(2));
