@@ -10,6 +10,8 @@ use super::shape::Shape;
 
 /// A line of more bytes is none that a gateway has written.
 const LONGEST_LINE: u64 = 256 * 1024;
+/// More than a gateway writes in all.
+const LONGEST: u64 = 128 * 1024 * 1024;
 
 /// Requests that were recorded.
 #[derive(Debug)]
@@ -38,9 +40,9 @@ pub enum RecordingError {
     /// A line is wrong.
     #[error("line {0} is no recorded request: {1}")]
     Line(usize, String),
-    /// There are too many.
-    #[error("a recording has at most {MOST_REQUESTS} requests")]
-    TooMany,
+    /// There is too much.
+    #[error("a recording has at most {MOST_REQUESTS} requests, and 128 MiB")]
+    TooMuch,
 }
 
 #[derive(Deserialize)]
@@ -58,10 +60,11 @@ impl Recording {
     ///
     /// See [`RecordingError`].
     pub fn read(mut input: impl BufRead) -> Result<Self, RecordingError> {
-        let mut line = Vec::new();
+        let (mut line, mut left) = (Vec::new(), LONGEST);
         let mut next = |line: &mut Vec<u8>, number: usize| {
             line.clear();
             io::Read::take(&mut input, LONGEST_LINE).read_until(b'\n', line)?;
+            left = left.checked_sub(line.len() as u64).ok_or(RecordingError::TooMuch)?;
             if line.len() as u64 >= LONGEST_LINE {
                 return Err(RecordingError::Line(number, "it is too long".to_owned()));
             }
@@ -78,7 +81,7 @@ impl Recording {
                 continue;
             }
             if shapes.len() >= MOST_REQUESTS {
-                return Err(RecordingError::TooMany);
+                return Err(RecordingError::TooMuch);
             }
             let shape = serde_json::from_slice(&line);
             shapes.push(shape.map_err(|why| RecordingError::Line(number, why.to_string()))?);
