@@ -10,9 +10,11 @@
 mod authorizer;
 mod documents;
 mod draft;
+mod function;
 mod http;
 mod integration;
 mod rest;
+mod usage;
 
 #[cfg(test)]
 mod tests;
@@ -59,7 +61,9 @@ pub fn import(documents: &[Document]) -> Result<Imported, ImportError> {
     );
     import.write_pools(&mut file);
     import.write_groups(&mut file);
+    import.write_usage(&mut file, &drafts);
     import.write_listener(&mut file, &drafts);
+    import.tell_signatures(&drafts);
     Ok(Imported { routes: file.into_text() + &apis.into_text(), notes: import.notes })
 }
 
@@ -96,6 +100,7 @@ impl Import<'_> {
                 },
             };
             draft.name = name;
+            draft.id.clone_from(&api.id);
             if draft.routes.is_empty() {
                 self.note(Kind::Dropped, &place, "the whole API: no route of it was given");
                 continue;
@@ -104,6 +109,27 @@ impl Import<'_> {
             drafts.push(draft);
         }
         drafts
+    }
+
+    /// What routes that ask for a signature need besides.
+    fn tell_signatures(&mut self, drafts: &[Draft]) {
+        for draft in drafts.iter().filter(|draft| draft.is_signed()) {
+            let place = format!("API {}", draft.name);
+            self.note(
+                Kind::ToDo,
+                &place,
+                "routes with `aws_iam` know nobody yet: say in `aws_credentials` whose signatures \
+                 count, and what their policies allow. Until then they answer 403",
+            );
+            if draft.region.is_none() {
+                self.note(
+                    Kind::ToDo,
+                    &place,
+                    "say its `region`, which signatures are for, and its `account_id`, which \
+                     policies name",
+                );
+            }
+        }
     }
 
     /// Custom domains and base paths; without any the stage is in the path, as it is at the host

@@ -45,6 +45,10 @@ impl<'a> Object<'a> {
         value.as_u64().or_else(|| value.as_str()?.parse().ok())
     }
 
+    pub(super) fn fraction(&self, key: &'static str) -> Option<f64> {
+        self.member(key).and_then(Value::as_f64)
+    }
+
     pub(super) fn flag(&self, key: &'static str) -> Option<bool> {
         self.member(key)?.as_bool()
     }
@@ -61,6 +65,12 @@ impl<'a> Object<'a> {
     pub(super) fn members(&self, key: &'static str) -> Vec<(&'a str, &'a str)> {
         let members = self.member(key).and_then(Value::as_object).into_iter().flatten();
         members.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect()
+    }
+
+    /// The values of an object's members.
+    pub(super) fn values(&self, key: &'static str) -> Vec<&'a Value> {
+        let members = self.member(key).and_then(Value::as_object);
+        members.into_iter().flat_map(|members| members.values()).collect()
     }
 
     pub(super) fn object(&self, key: &'static str) -> Option<Self> {

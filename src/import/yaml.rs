@@ -62,6 +62,15 @@ impl Writer {
         self.depth -= 1;
     }
 
+    /// Lines that were written elsewhere, from the first column on.
+    pub(crate) fn block(&mut self, lines: &str) {
+        for line in lines.lines() {
+            self.begin();
+            self.text.push_str(line);
+            self.text.push('\n');
+        }
+    }
+
     /// An item of the list that the key above holds.
     pub(crate) fn item(&mut self, inner: impl FnOnce(&mut Self)) {
         self.depth += 1;

@@ -9,6 +9,7 @@ use super::super::yaml::Writer;
 use super::super::{Kind, Object};
 use super::Import;
 use super::draft::{Draft, list, text};
+use super::function::owner_of;
 
 /// An issuer that an authorizer trusts.
 pub(super) struct Pool {
@@ -35,17 +36,15 @@ impl Import<'_> {
             object.ignore(&["authType", "AuthorizerPayloadFormatVersion"]);
             let written = match kind.as_str() {
                 "JWT" => self.jwt(&object, &place),
-                "COGNITO_USER_POOLS" => self.cognito(&object, &place),
-                other => {
-                    self.note(
-                        Kind::Dropped,
-                        &place,
-                        format!("authorizers of type `{other}`; its routes are closed"),
-                    );
-                    object.ignore(&IGNORED_OF_FUNCTIONS);
-                    None
-                }
+                "COGNITO_USER_POOLS" => self.cognito(&object, draft, &place),
+                "REQUEST" => self.function(&object, draft, &place, false),
+                "TOKEN" => self.function(&object, draft, &place, true),
+                _ => None,
             };
+            if written.is_none() {
+                let text = format!("the authorizer, of type `{kind}`; its routes are closed");
+                self.note(Kind::Dropped, &place, text);
+            }
             object.finish(&mut self.notes);
             known.insert(id, written.is_some().then(|| name.clone()));
             draft.authorizers.extend(written.map(|written| (name, written)));
@@ -67,13 +66,16 @@ impl Import<'_> {
         Some(format!("{{ jwt: {{ user_pool: {}{} }} }}", text(&pool), source.unwrap_or_default()))
     }
 
-    fn cognito(&mut self, object: &Object<'_>, place: &str) -> Option<String> {
+    fn cognito(&mut self, object: &Object<'_>, draft: &mut Draft, place: &str) -> Option<String> {
         object.ignore(&["authorizerResultTtlInSeconds"]);
         let mut pools = Vec::new();
         for arn in object.texts("providerARNs") {
             // `arn:aws:cognito-idp:REGION:ACCOUNT:userpool/ID`
             let (front, id) = arn.split_once(":userpool/")?;
             let region = front.split(':').nth(3)?;
+            let (own, account) = owner_of(arn);
+            draft.region = draft.region.take().or(own);
+            draft.account = draft.account.take().or(account);
             let issuer = format!("https://cognito-idp.{region}.amazonaws.com/{id}");
             pools.push(self.pool(&issuer, &[], place));
         }
@@ -173,18 +175,3 @@ impl Import<'_> {
         }
     }
 }
-
-/// What only a function that authorizes needs.
-const IGNORED_OF_FUNCTIONS: [&str; 11] = [
-    "AuthorizerUri",
-    "AuthorizerResultTtlInSeconds",
-    "AuthorizerCredentialsArn",
-    "EnableSimpleResponses",
-    "IdentitySource",
-    "IdentityValidationExpression",
-    "authorizerUri",
-    "authorizerResultTtlInSeconds",
-    "authorizerCredentials",
-    "identitySource",
-    "identityValidationExpression",
-];

@@ -21,6 +21,9 @@ pub(super) enum Topic {
     Stages,
     GatewayResponses,
     UsagePlans,
+    ApiKeys,
+    /// Keys of one plan, whose id is in the file's name.
+    PlanKeys,
 }
 
 /// Everything that was given.
@@ -97,6 +100,10 @@ impl Documents {
             Topic::GatewayResponses
         } else if has("apiStages") {
             Topic::UsagePlans
+        } else if item.get("type").and_then(Value::as_str) == Some("API_KEY") {
+            Topic::PlanKeys
+        } else if has("stageKeys") || has("enabled") && has("name") && has("id") {
+            Topic::ApiKeys
         } else if has("path") && has("id") {
             Topic::Resources
         } else if has("ProtocolType") && has("ApiId") || has("name") && has("id") {
@@ -111,13 +118,20 @@ impl Documents {
         true
     }
 
+    /// All items of a topic, with the names of their files.
+    pub(super) fn all(&self, topic: Topic) -> impl Iterator<Item = (&str, &Value)> {
+        let items = self.items.iter().filter(move |(of, ..)| *of == topic);
+        items.map(|(_, file, value)| (file.as_str(), value))
+    }
+
     /// The items of one API: those of files that are named after its id, and all where there is
     /// one API only.
     pub(super) fn of(&self, topic: Topic, id: &str) -> Vec<&Value> {
         let is_only = self.apis.len() == 1;
-        let items = self.items.iter().filter(|(of, file, _)| {
-            *of == topic && (is_only || file.contains(id) || topic == Topic::UsagePlans)
-        });
+        let items = self
+            .items
+            .iter()
+            .filter(|(of, file, _)| *of == topic && (is_only || file.contains(id)));
         items.map(|(_, _, value)| value).collect()
     }
 }

@@ -15,6 +15,12 @@ pub(super) struct Draft {
     pub(super) stage: Option<String>,
     pub(super) stage_in_path: bool,
     pub(super) stage_variables: Vec<(String, String)>,
+    /// Where AWS runs it, and for whom.
+    pub(super) region: Option<String>,
+    /// See `region`.
+    pub(super) account: Option<String>,
+    /// Its id at AWS.
+    pub(super) id: String,
     /// What stands under each name.
     pub(super) authorizers: Vec<(String, String)>,
     pub(super) cors: Vec<(&'static str, String)>,
@@ -37,6 +43,7 @@ pub(super) struct Route {
     /// `none` for nobody.
     pub(super) authorizer: String,
     pub(super) scopes: Vec<String>,
+    pub(super) needs_api_key: bool,
     pub(super) throttle: Option<String>,
     /// Absent where nobody can serve it, which `comment` explains.
     pub(super) integration: Option<Integration>,
@@ -44,8 +51,17 @@ pub(super) struct Route {
 }
 
 /// Who serves a route.
+#[derive(Debug, Clone)]
+pub(super) enum Integration {
+    /// A target group.
+    Proxy(Proxy),
+    /// The gateway, with this answer.
+    Mock(String),
+}
+
+/// A target group that serves a route.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Integration {
+pub(super) struct Proxy {
     pub(super) group: String,
     pub(super) path: Option<String>,
     pub(super) timeout: Option<u64>,
@@ -60,6 +76,7 @@ impl Route {
             key: key.to_owned(),
             authorizer: "none".to_owned(),
             scopes: Vec::new(),
+            needs_api_key: false,
             throttle: None,
             integration: None,
             comment: Some(why.to_owned()),
@@ -75,6 +92,9 @@ impl Route {
             if !self.scopes.is_empty() {
                 file.list("scopes", self.scopes.iter().map(String::as_str));
             }
+            if self.needs_api_key {
+                file.raw("api_key_required", "true");
+            }
             if let Some(throttle) = &self.throttle {
                 file.raw("throttle", throttle);
             }
@@ -82,12 +102,17 @@ impl Route {
                 file.raw("integration", "{ mock: { status_code: 503 } }");
                 return;
             };
-            integration.write(file);
+            match integration {
+                Integration::Proxy(proxy) => proxy.write(file),
+                Integration::Mock(answer) => {
+                    file.raw("integration", &format!("{{ mock: {answer} }}"))
+                }
+            }
         });
     }
 }
 
-impl Integration {
+impl Proxy {
     fn write(&self, file: &mut Writer) {
         file.under("integration", |file| {
             file.line("target_group", &self.group);
@@ -123,6 +148,17 @@ impl Draft {
         self.stage.as_deref().unwrap_or(if self.is_rest { "prod" } else { "$default" })
     }
 
+    /// Whether region and account mean anything: to who signs, and to who authorizes.
+    pub(super) fn needs_arns(&self) -> bool {
+        let asks = |(_, text): &(String, String)| text.contains(".invalid/");
+        self.is_signed() || self.authorizers.iter().any(asks)
+    }
+
+    /// Whether a route asks for a signature.
+    pub(super) fn is_signed(&self) -> bool {
+        self.routes.iter().any(|route| route.authorizer == "aws_iam")
+    }
+
     pub(super) fn write_conditions(&self, file: &mut Writer) {
         let hosts: Vec<&str> = match self.hosts.is_empty() {
             true => self.generated.iter().map(String::as_str).collect(),
@@ -154,6 +190,13 @@ impl Draft {
                 file.under("stage_variables", |file| pairs(file, &self.stage_variables));
             }
             file.line("compatibility", "aws");
+            if self.needs_arns() {
+                for (key, value) in [("region", &self.region), ("account_id", &self.account)] {
+                    if let Some(value) = value {
+                        file.line(key, value);
+                    }
+                }
+            }
             if !self.authorizers.is_empty() {
                 file.under("authorizers", |file| {
                     for (name, text) in &self.authorizers {

@@ -8,7 +8,8 @@ use super::super::{Kind, Object};
 use super::Import;
 use super::authorizer::Known;
 use super::documents::Topic;
-use super::draft::{Draft, Integration, Route, list, throttle};
+use super::draft::{Draft, Integration, Proxy, Route, list, throttle};
+use super::function::region_of_host;
 use super::integration::{has_its_variables, is_own_path};
 
 impl Import<'_> {
@@ -22,6 +23,7 @@ impl Import<'_> {
         let mut draft = Draft::default();
         let endpoint = api.text("ApiEndpoint").and_then(|url| url.strip_prefix("https://"));
         draft.generated = endpoint.map(str::to_owned);
+        draft.region = endpoint.and_then(region_of_host);
         api.ignore(&[
             "ApiId",
             "Name",
@@ -158,6 +160,7 @@ impl Import<'_> {
                 let name = id.and_then(|id| known.get(id).cloned().flatten());
                 name.ok_or("its authorizer is not carried over")?
             }
+            "AWS_IAM" => "aws_iam".to_owned(),
             other => return Err(format!("authorization by `{other}` is not carried over")),
         };
         if needs_key {
@@ -170,8 +173,9 @@ impl Import<'_> {
             key: key.to_owned(),
             authorizer,
             scopes,
+            needs_api_key: false,
             throttle: None,
-            integration: Some(integration),
+            integration: Some(Integration::Proxy(integration)),
             comment: None,
         })
     }
@@ -182,7 +186,7 @@ impl Import<'_> {
         key: &str,
         at: &str,
         draft: &Draft,
-    ) -> Result<Integration, String> {
+    ) -> Result<Proxy, String> {
         let object = Object::new(value, at).ok_or("its integration is no object")?;
         let kind = object.text("IntegrationType").unwrap_or_default();
         let uri = object.text("IntegrationUri").unwrap_or_default();
@@ -228,7 +232,7 @@ impl Import<'_> {
         let response = response.collect();
         let timeout = object.number("TimeoutInMillis").filter(|timeout| *timeout != 30_000);
         object.finish(&mut self.notes);
-        Ok(Integration { group: place.group, path, timeout, request, response })
+        Ok(Proxy { group: place.group, path, timeout, request, response })
     }
 }
 

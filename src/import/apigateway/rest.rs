@@ -6,7 +6,7 @@ use super::super::{Kind, Object};
 use super::Import;
 use super::authorizer::Known;
 use super::documents::Topic;
-use super::draft::{Draft, GatewayResponse, Integration, Route, throttle};
+use super::draft::{Draft, GatewayResponse, Integration, Proxy, Route, text, throttle};
 use super::integration::{has_its_variables, is_own_path};
 
 impl Import<'_> {
@@ -148,14 +148,13 @@ impl Import<'_> {
                 let name = id.and_then(|id| known.get(id).cloned().flatten());
                 name.ok_or("its authorizer is not carried over")?
             }
+            Some("AWS_IAM") => "aws_iam".to_owned(),
             Some(other) => return Err(format!("authorization by `{other}` is not carried over")),
             None => {
                 return Err("nothing is known of it: get resources with `--embed methods`".into());
             }
         };
-        if method.flag("apiKeyRequired") == Some(true) {
-            return Err("an API key is not carried over".to_owned());
-        }
+        let needs_api_key = method.flag("apiKeyRequired") == Some(true);
         if method.text("requestValidatorId").is_some() {
             self.note(Kind::Dropped, at, "its request validator");
         }
@@ -168,10 +167,70 @@ impl Import<'_> {
             key: format!("{name} {path}"),
             authorizer,
             scopes,
+            needs_api_key,
             throttle: None,
             integration: Some(integration),
             comment: None,
         })
+    }
+
+    /// An answer of the gateway's own: the integration response that is chosen when nothing else is.
+    fn mock(&mut self, object: &Object<'_>, at: &str) -> Result<Integration, String> {
+        object.ignore(&[
+            "type",
+            "requestTemplates",
+            "passthroughBehavior",
+            "timeoutInMillis",
+            "cacheNamespace",
+            "cacheKeyParameters",
+        ]);
+        let responses = object.list("integrationResponses").iter();
+        let responses: Vec<&Value> = match responses.len() {
+            0 => object.values("integrationResponses"),
+            _ => responses.collect(),
+        };
+        let is_default = |response: &&&Value| {
+            let pattern = response.get("selectionPattern").and_then(Value::as_str);
+            pattern.is_none_or(str::is_empty)
+        };
+        let response = responses.iter().find(is_default).ok_or("its mock has no default answer")?;
+        let response = Object::new(response, at).ok_or("its mock has no default answer")?;
+        let status = response.text("statusCode").unwrap_or("200");
+        let mut answer = vec![format!("status_code: {status}")];
+        let mut headers = Vec::new();
+        for (name, value) in response.members("responseParameters") {
+            let literal = value.strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+            match (name.strip_prefix("method.response.header."), literal) {
+                (Some(name), Some(literal)) if name.eq_ignore_ascii_case("content-type") => {
+                    answer.push(format!("content_type: {}", text(literal)));
+                }
+                (Some(name), Some(literal)) => {
+                    headers.push(format!("{}: {}", text(name), text(literal)));
+                }
+                _ => self.note(
+                    Kind::Dropped,
+                    at,
+                    format!("`{name}` of its mock, which is `{value}`"),
+                ),
+            }
+        }
+        if !headers.is_empty() {
+            answer.push(format!("headers: {{ {} }}", headers.join(", ")));
+        }
+        for (kind, template) in response.members("responseTemplates") {
+            if template.is_empty() {
+                continue;
+            }
+            if template.contains(['$', '#']) || answer.iter().any(|part| part.starts_with("body")) {
+                self.note(Kind::Dropped, at, format!("the template for `{kind}` of its mock"));
+                continue;
+            }
+            if !answer.iter().any(|part| part.starts_with("content_type")) {
+                answer.push(format!("content_type: {}", text(kind)));
+            }
+            answer.push(format!("body: {}", text(template)));
+        }
+        Ok(Integration::Mock(format!("{{ {} }}", answer.join(", "))))
     }
 
     fn rest_integration(
@@ -182,6 +241,9 @@ impl Import<'_> {
         draft: &Draft,
     ) -> Result<Integration, String> {
         let kind = object.text("type").unwrap_or_default();
+        if kind == "MOCK" {
+            return self.mock(object, at);
+        }
         if kind != "HTTP_PROXY" {
             return Err(format!("an integration of type `{kind}` is not carried over"));
         }
@@ -216,7 +278,8 @@ impl Import<'_> {
             other => other,
         };
         let timeout = object.number("timeoutInMillis").filter(|timeout| *timeout != 29_000);
-        Ok(Integration { group: place.group, path, timeout, request, response: Vec::new() })
+        let (group, response) = (place.group, Vec::new());
+        Ok(Integration::Proxy(Proxy { group, path, timeout, request, response }))
     }
 }
 

@@ -179,15 +179,16 @@ apis:
 
 #[test]
 fn what_guards_in_another_way_is_closed_and_keeps_its_place() {
-    let function = json!({ "AuthorizerId": "fn", "AuthorizerType": "REQUEST", "Name": "mine",
-        "AuthorizerUri": "arn:aws:lambda:x", "IdentitySource": ["$request.header.x"],
-        "AuthorizerPayloadFormatVersion": "2.0", "AuthorizerResultTtlInSeconds": 60,
-        "EnableSimpleResponses": true });
+    let odd = json!({ "AuthorizerId": "odd", "AuthorizerType": "ORACLE", "Name": "odd" });
     let (imported, config) = import_http(
         &[
             route("ANY /{proxy+}", "open", json!({})),
-            route("GET /a", "open", json!({ "AuthorizationType": "AWS_IAM" })),
-            route("GET /b", "open", json!({ "AuthorizationType": "CUSTOM", "AuthorizerId": "fn" })),
+            route("GET /a", "open", json!({ "AuthorizationType": "ORACLE" })),
+            route(
+                "GET /b",
+                "open",
+                json!({ "AuthorizationType": "CUSTOM", "AuthorizerId": "odd" }),
+            ),
             route("GET /c", "open", json!({ "ApiKeyRequired": true })),
             route("GET /d", "lambda", json!({})),
             route("GET /e", "absent", json!({})),
@@ -199,7 +200,7 @@ fn what_guards_in_another_way_is_closed_and_keeps_its_place() {
             integration("lambda", "arn:aws:lambda:f", json!({ "IntegrationType": "AWS_PROXY" })),
             integration("vars", "https://all.example.com/${stageVariables.gone}", json!({})),
         ],
-        &[("more-a1b2c3", json!({ "Items": [function] }))],
+        &[("more-a1b2c3", json!({ "Items": [odd] }))],
     );
     let api = &config.apis[0];
     let group = |key: &str| {
@@ -215,6 +216,41 @@ fn what_guards_in_another_way_is_closed_and_keeps_its_place() {
         assert_eq!(group(key), None, "{key}");
     }
     assert_eq!(texts(&imported, Kind::Dropped).len(), 8, "{:?}", imported.notes);
+}
+
+#[test]
+fn signatures_and_functions_are_asked_for_and_nobody_comes_through_before_they_are_known() {
+    let uri = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/\
+               arn:aws:lambda:eu-west-1:123456789012:function:judge/invocations";
+    let function = json!({ "AuthorizerId": "fn", "AuthorizerType": "REQUEST", "Name": "mine",
+        "AuthorizerUri": uri,
+        "IdentitySource": ["$request.header.x", "$context.routeKey"],
+        "AuthorizerPayloadFormatVersion": "2.0", "AuthorizerResultTtlInSeconds": 60,
+        "EnableSimpleResponses": true });
+    let (imported, config) = import_http(
+        &[
+            route("GET /a", "i", json!({ "AuthorizationType": "AWS_IAM" })),
+            route("GET /b", "i", json!({ "AuthorizationType": "CUSTOM", "AuthorizerId": "fn" })),
+        ],
+        &[integration("i", "https://x.example.com/a", json!({}))],
+        &[("more-a1b2c3", json!({ "Items": [function] }))],
+    );
+    for line in [
+        "region: eu-west-1",
+        "account_id: \"123456789012\"",
+        "authorizer: aws_iam",
+        "mine: { request: { uri: \"https://judge.authorizer.invalid/\", identity_source: \
+         [\"$request.header.x\", \"$context.routeKey\"], result_ttl: 60s, \
+         payload_format_version: \"2.0\", enable_simple_responses: true } }",
+    ] {
+        assert!(imported.routes.contains(line), "{line}\n{}", imported.routes);
+    }
+    assert!(config.apis[0].routes.iter().all(|route| route.authorizer.is_some()));
+    let to_do = texts(&imported, Kind::ToDo).join("\n");
+    for text in ["the function `judge` cannot be asked from here", "`aws_credentials`"] {
+        assert!(to_do.contains(text), "{text}: {to_do}");
+    }
+    assert_eq!(texts(&imported, Kind::Dropped), [""; 0]);
 }
 
 #[test]
@@ -273,11 +309,15 @@ fn method(name: &str, uri: &str, more: Value) -> Value {
 }
 
 fn import_rest(api: Value, methods: Value) -> (Imported, Config) {
+    import_rest_with(api, methods, &[])
+}
+
+fn import_rest_with(api: Value, methods: Value, more: &[(&str, Value)]) -> (Imported, Config) {
     let mut listed = json!({ "id": "r1", "name": "pay", "createdDate": "2026-01-01",
         "apiKeySource": "HEADER", "endpointConfiguration": { "types": ["REGIONAL"] },
         "disableExecuteApiEndpoint": false });
     listed.as_object_mut().unwrap().extend(api.as_object().unwrap().clone());
-    import(&[
+    let mut documents = vec![
         ("apis", json!({ "items": [listed] })),
         (
             "resources-r1",
@@ -306,7 +346,9 @@ fn import_rest(api: Value, methods: Value) -> (Imported, Config) {
               "responseTemplates": { "application/json": "{\"m\":$context.error.messageString}" } },
             { "responseType": "THROTTLED", "statusCode": "429", "defaultResponse": true }] }),
         ),
-    ])
+    ];
+    documents.extend(more.iter().cloned());
+    import(&documents)
 }
 
 #[test]
@@ -340,8 +382,111 @@ fn a_rest_api_is_carried_over() {
     assert_eq!(api.routes.len(), 2);
     assert!(api.routes.iter().any(|r| *r.key == *"GET /payments/{id}" && r.authorizer.is_some()));
     let dropped = texts(&imported, Kind::Dropped);
-    assert_eq!(dropped.len(), 1, "{dropped:?}");
-    assert!(dropped[0].contains("AWS_IAM"), "{dropped:?}");
+    assert_eq!(dropped, [""; 0]);
+    assert!(imported.routes.contains("authorizer: aws_iam"), "{}", imported.routes);
+    assert!(imported.routes.contains("region: eu-west-1"), "{}", imported.routes);
+}
+
+/// Plans and keys as `get-usage-plans`, `get-api-keys` and `get-usage-plan-keys` print them.
+fn usage() -> Vec<(&'static str, Value)> {
+    let stage = |api: &str, stage: &str| {
+        json!({ "apiId": api, "stage": stage, "throttle": {
+            "/payments/{id}/GET": { "burstLimit": 4, "rateLimit": 2.0 },
+            "/gone/GET": { "burstLimit": 4, "rateLimit": 2.0 } } })
+    };
+    vec![
+        (
+            "usage-plans",
+            json!({ "items": [
+            { "id": "plan01", "name": "Gold plan", "description": "d",
+              "apiStages": [stage("r1", "prod"), stage("r1", "test"), stage("r9", "prod")],
+              "throttle": { "burstLimit": 40, "rateLimit": 20.0 },
+              "quota": { "limit": 1000, "offset": 10, "period": "MONTH" } },
+            { "id": "plan02", "name": "Empty", "apiStages": [stage("r1", "prod")] },
+            { "id": "plan03", "name": "Elsewhere", "apiStages": [] }] }),
+        ),
+        (
+            "api-keys",
+            json!({ "items": [
+            { "id": "k1", "name": "Acme Ltd.", "enabled": true, "createdDate": "2026-01-01",
+              "value": "a-secret-that-stays-where-it-is", "stageKeys": [] },
+            { "id": "k2", "name": "Globex", "enabled": false, "stageKeys": [] },
+            { "id": "k3", "name": "Unused", "enabled": true, "stageKeys": [] }] }),
+        ),
+        (
+            "usage-plan-keys-plan01",
+            json!({ "items": [
+            { "id": "k1", "type": "API_KEY", "name": "Acme Ltd.", "value": "a-secret-that-stays-where-it-is" },
+            { "id": "k2", "type": "API_KEY", "name": "Globex" }] }),
+        ),
+    ]
+}
+
+#[test]
+fn api_keys_and_usage_plans_are_carried_over_without_the_keys_values() {
+    let token = json!({ "id": "tk", "name": "own", "type": "TOKEN", "authType": "custom",
+        "authorizerUri": "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:Judge_It:live/invocations",
+        "identitySource": "method.request.header.Auth", "identityValidationExpression": "^Bearer ",
+        "authorizerResultTtlInSeconds": 30 });
+    let methods = json!({
+        "GET": method("GET", "https://pay.internal/p/{number}", json!({ "apiKeyRequired": true })),
+        "POST": method("POST", "https://pay.internal/p/{number}", json!({
+            "apiKeyRequired": true, "authorizationType": "CUSTOM", "authorizerId": "tk" })),
+        "OPTIONS": { "httpMethod": "OPTIONS", "authorizationType": "NONE", "apiKeyRequired": false,
+            "methodIntegration": { "type": "MOCK", "timeoutInMillis": 29000,
+                "requestTemplates": { "application/json": "{\"statusCode\": 200}" },
+                "integrationResponses": {
+                    "200": { "statusCode": "200", "responseParameters": {
+                        "method.response.header.Access-Control-Allow-Origin": "'*'",
+                        "method.response.header.X-Path": "context.path" },
+                        "responseTemplates": { "application/json": "" } },
+                    "500": { "statusCode": "500", "selectionPattern": "5..", "responseTemplates": {} } } } },
+    });
+    let mut more = usage();
+    more.push(("more-r1", json!({ "items": [token] })));
+    let (imported, config) = import_rest_with(json!({}), methods, &more);
+    let plain = |text: &str| text.replace('"', "");
+    for line in [
+        "api_keys:\n  acme-ltd: { value: ${env:API_KEY_ACME_LTD} }\n  \
+         globex: { value: ${env:API_KEY_GLOBEX}, enabled: false }\n",
+        "usage_plans:\n  gold-plan:\n    api_keys: [acme-ltd, globex]\n    apis:\n      \
+         - api: pay\n        throttle:\n          GET /payments/{id}: { rate: 2, burst: 4 }\n    \
+         throttle: { rate: 20, burst: 40 }\n    quota: { limit: 1000, offset: 10, period: month }\n",
+        "api_key_required: true",
+        "own: { token: { uri: https://judge-it.authorizer.invalid/, identity_source: \
+         method.request.header.Auth, identity_validation_expression: ^Bearer , result_ttl: 30s } }",
+        "mock: { status_code: 200, headers: { Access-Control-Allow-Origin: * } }",
+    ] {
+        assert!(plain(&imported.routes).contains(line), "{line}\n{}", imported.routes);
+    }
+    assert!(!imported.routes.contains("a-secret"), "{}", imported.routes);
+    assert_eq!(config.usage.plans.len(), 1);
+    assert_eq!(config.apis[0].routes.iter().filter(|route| route.is_api_key_required).count(), 2);
+    let dropped = texts(&imported, Kind::Dropped).join("\n");
+    for text in [
+        "stage test of the API r1",
+        "stage prod of the API r9",
+        "`GET /gone`",
+        "Elsewhere",
+        "X-Path",
+    ] {
+        assert!(dropped.to_lowercase().contains(&text.to_lowercase()), "{text}: {dropped}");
+    }
+    let to_do = texts(&imported, Kind::ToDo).join("\n");
+    for text in ["usage plan empty", "`API_KEY_ACME_LTD`", "`Judge_It`"] {
+        assert!(to_do.contains(text), "{text}: {to_do}");
+    }
+}
+
+#[test]
+fn keys_that_no_plan_opens_leave_their_routes_closed() {
+    let methods = json!({
+        "GET": method("GET", "https://pay.internal/p/{number}", json!({ "apiKeyRequired": true })),
+    });
+    let (imported, config) = import_rest(json!({}), methods);
+    assert!(config.apis[0].routes[0].is_api_key_required, "{}", imported.routes);
+    let to_do = texts(&imported, Kind::ToDo).join("\n");
+    assert!(to_do.contains("until `api_keys` and `usage_plans` say"), "{to_do}");
 }
 
 #[test]
