@@ -42,6 +42,9 @@ or of REST APIs:
   aws apigateway get-stages --rest-api-id ID       > aws/stages-ID.json
   aws apigateway get-gateway-responses --rest-api-id ID > aws/responses-ID.json
   aws apigateway get-base-path-mappings --domain-name DOMAIN > aws/mappings-DOMAIN.json
+  aws apigateway get-usage-plans                   > aws/usage-plans.json
+  aws apigateway get-api-keys                      > aws/api-keys.json     (no --include-values)
+  aws apigateway get-usage-plan-keys --usage-plan-id PLAN > aws/usage-plan-keys-PLAN.json
 Then:
   portcullis import apigateway aws --output routes.yaml --report import.md
   portcullis check --portable routes.yaml && portcullis test

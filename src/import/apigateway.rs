@@ -42,7 +42,8 @@ pub fn import(documents: &[Document]) -> Result<Imported, ImportError> {
     if documents.apis.is_empty() {
         return Err(ImportError::Incomplete(
             "no API found: give what `aws apigatewayv2 get-apis`, or `aws apigateway \
-             get-rest-apis`, prints",
+             get-rest-apis`, prints. An OpenAPI definition needs no import: the gateway reads it \
+             itself, as `apis: NAME: { type: http, openapi: { file: FILE } }`",
         ));
     }
     let mut import =

@@ -2,7 +2,10 @@
 //!
 //! JSON has no comments: `services.terraform.json` is a plan of three services behind one load
 //! balancer, as many tutorials of ECS have it; `cdn.terraform.json` is a state of a load balancer
-//! that only a CDN which knows a header's value may use.
+//! that only a CDN which knows a header's value may use. `sign-in.elbv2.json` has the rules that
+//! Terraform's documentation of listener rules shows, `tokens.elbv2.json` what is newer there;
+//! `contacts.apigateway.json` is an HTTP API in front of a function and services,
+//! `storage.apigateway.json` a REST API behind a VPC link, with each way to guard a method.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +47,7 @@ fn every_definition_becomes_a_file_that_is_right_and_tests_that_pass() {
     let mut all: Vec<PathBuf> =
         fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("one").path()).collect();
     all.sort_unstable();
-    assert!(all.len() >= 5);
+    assert!(all.len() >= 9);
     for path in all {
         let name = path.file_name().expect("a name").to_string_lossy();
         let kind = name.split('.').nth(1).expect("NAME.KIND.ENDING");
@@ -66,6 +69,23 @@ fn an_import_of_terraform_tells_what_is_to_be_filled_in_by_its_address() {
         assert!(routes.contains(&format!("forward: prod-{group}-tg")), "{routes}");
     }
     assert!(text(&folder, "import.md").contains("without them it answers 503"));
+}
+
+#[test]
+fn what_guards_a_rest_api_guards_it_here_and_nobody_comes_in_before_it_is_filled_in() {
+    let folder = imported("apigateway", "storage.apigateway.json");
+    let tests = text(&folder, "routes.test.yaml");
+    for (path, status) in [("GET /v1/bags", 403), ("POST /v1/batch", 403), ("GET /v1/secured", 401)]
+    {
+        let closed = format!("request: {path}\n    expect: {{ rule: default, status: {status} }}");
+        assert!(tests.contains(&closed), "{path}: {tests}");
+    }
+    let report = text(&folder, "import.md");
+    for word in
+        ["`API_KEY_WORKFLOW`", "the function `Authorizer`", "`aws_credentials`", "POST /login"]
+    {
+        assert!(report.contains(word), "{word}: {report}");
+    }
 }
 
 #[test]

@@ -70,6 +70,11 @@ impl Documents {
             // `get-api` and its like print one without a list.
             _ => vec![answer],
         };
+        if answer_is_openapi(&items) {
+            let text = "is an OpenAPI definition, which needs no import: the gateway reads it itself, \
+                        as `apis: NAME: { type: http, openapi: { file: FILE } }`";
+            return note(Kind::ToDo, text);
+        }
         let mut is_known = true;
         for item in items {
             is_known &= self.take_item(name, item);
@@ -134,6 +139,10 @@ impl Documents {
             .filter(|(of, file, _)| *of == topic && (is_only || file.contains(id)));
         items.map(|(_, _, value)| value).collect()
     }
+}
+
+fn answer_is_openapi(items: &[Value]) -> bool {
+    items.iter().any(|item| item.get("openapi").is_some() || item.get("swagger").is_some())
 }
 
 /// `mappings-api.example.com` is about `api.example.com`.

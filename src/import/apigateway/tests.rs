@@ -538,4 +538,8 @@ fn whatever_is_new_is_named_and_hostile_texts_write_no_yaml() {
 fn without_an_api_it_says_what_to_give() {
     let nothing = super::import(&[]).unwrap_err();
     assert!(nothing.to_string().contains("get-apis"), "{nothing}");
+    let definition =
+        Document { name: "shop".to_owned(), text: r#"{"openapi":"3.0.1"}"#.to_owned() };
+    let nothing = super::import(&[definition]).unwrap_err();
+    assert!(nothing.to_string().contains("openapi: { file: FILE }"), "{nothing}");
 }
