@@ -3,13 +3,14 @@
 
 CARGO ?= cargo
 
-.PHONY: help demo test build lint unit oracles dist deb bench
+.PHONY: help demo test build lint unit oracles dist deb advisories bench
 
 help:
 	@echo 'make demo    build, then run the gateway with its embedded user pool and two echo targets'
 	@echo 'make test    everything that CI runs: format, lints, unit and gateway tests, foreign oracles'
 	@echo 'make dist    the binary for packages and benchmarks (fat LTO; slow to build)'
 	@echo 'make deb     a Debian package: that binary, its systemd unit, manual page and completions'
+	@echo 'make advisories    crates with known vulnerabilities, by the database of RustSec: before each release'
 	@echo 'make bench   side by side with HAProxy, nginx and Envoy; see bench/README.md'
 
 demo:
@@ -21,9 +22,10 @@ demo:
 test: lint unit oracles
 
 lint:
-	@scripts/prepare build
-	@echo '==> format and lints'
+	@scripts/prepare build lint
+	@echo '==> format, lints, licences and sources of crates'
 	$(CARGO) fmt --check
+	scripts/deny
 	$(CARGO) clippy --locked --all-targets -- --deny warnings
 
 unit:
@@ -43,6 +45,10 @@ dist:
 deb:
 	@scripts/prepare build
 	scripts/package
+
+advisories:
+	@scripts/prepare lint
+	scripts/deny advisories
 
 bench:
 	@scripts/prepare build
