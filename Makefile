@@ -8,8 +8,8 @@ CARGO ?= cargo
 help:
 	@echo 'make demo    build, then run the gateway with its embedded user pool and two echo targets'
 	@echo 'make test    everything that CI runs: format, lints, unit and gateway tests, foreign oracles'
-	@echo 'make dist    the binary for packages and benchmarks (fat LTO; slow to build)'
-	@echo 'make deb     a Debian package: that binary, its systemd unit, manual page and completions'
+	@echo 'make dist    the binary for packages, its list of crates (CycloneDX) and digests (fat LTO; slow)'
+	@echo 'make deb     a Debian package: that binary, its list of crates, systemd unit, manual page and completions'
 	@echo 'make advisories    crates with known vulnerabilities, by the database of RustSec: before each release'
 	@echo 'make bench   side by side with HAProxy, nginx and Envoy; see bench/README.md'
 
@@ -40,7 +40,7 @@ oracles:
 
 dist:
 	@scripts/prepare build
-	$(CARGO) build --profile dist --locked
+	scripts/dist
 
 deb:
 	@scripts/prepare build
