@@ -311,6 +311,9 @@ fn crafted_tokens_and_paths_cost_no_more_than_their_length() {
         "    rules:\n",
         "    rules:\n      - name: stars\n        \
          conditions: { path_pattern: ['/*a*a*a*a*a*a*a*a*b', '/*?a?a*?a?a*?a?a*?b', '/*aaaab*aaaab'] }\n        \
+         fixed_response: { status_code: 418 }\n      \
+         - name: names\n        \
+         conditions: { query_string: [{ key: last, value: '1' }] }\n        \
          fixed_response: { status_code: 418 }\n",
     );
     let gateway = Gateway::start(&yaml);
@@ -354,7 +357,15 @@ fn crafted_tokens_and_paths_cost_no_more_than_their_length() {
         path(format!("/open/{}", "%41".repeat(5_000))),
         path(format!("/open/x{}", "/./x/..".repeat(2_000))),
         path(format!("/open/x?{}", "a=b&".repeat(3_700))),
+        path(format!("/open/x?{}", (0..2_500).map(|n| format!("{n:x}=&")).collect::<String>())),
     ];
+    // Each name is another one, and every one is looked at.
+    let cookies: Vec<String> = (0..5_000).map(|n| format!("{n:x}=1")).collect();
+    let cookies = format!("Cookie: {}\r\n", cookies.join("; "));
+    let fields: String = (0..95).map(|n| format!("X-{n:x}: 1\r\n")).collect();
+    for (what, header) in [("many cookies", cookies), ("many fields", fields)] {
+        requests.push((what, "/open/1".to_owned(), header));
+    }
     requests.extend(tokens.map(|(what, token)| {
         (what, "/orders/1".to_owned(), format!("Authorization: Bearer {token}\r\n"))
     }));

@@ -81,6 +81,11 @@ fn whatever_an_issuer_answers_its_known_keys_go_on_working() {
         (Mode::Say(200, json, crowd), "too_many_keys"),
         (Mode::Say(200, json, octet), "no_usable_key"),
         (Mode::Say(200, json, Vec::new()), "malformed"),
+        // Packed, as nobody asked for: it is not unpacked, whatever it would become.
+        (
+            Mode::Say(200, json, [&b"\x1f\x8b\x08\0\0\0\0\0\0\xff"[..], &[0; 1000]].concat()),
+            "malformed",
+        ),
     ];
     let issuers: Vec<Issuer> = faults.iter().map(|_| Issuer::start()).collect();
     let target = Target::start();

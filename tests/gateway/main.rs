@@ -39,6 +39,7 @@ mod http_api;
 mod identity_assertion;
 mod imports;
 mod key_sets;
+mod kills;
 mod lasting;
 mod listeners;
 mod log_formats;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::authorization::protected;
 use crate::support::process::PATIENCE;
-use crate::support::{Issuer, Start, Target, eventually, wire};
+use crate::support::{Gateway, Issuer, Start, Target, eventually, wire};
 
 fn at(yaml: &str, address: SocketAddr) -> String {
     yaml.replace("    address: 127.0.0.1:0\n", &format!("    address: {address}\n"))
@@ -23,13 +23,14 @@ fn asks(gateway: SocketAddr) -> std::io::Result<String> {
     Ok(answer.lines().next().unwrap_or_default().to_owned())
 }
 
-#[test]
-fn a_restart_on_a_passed_socket_refuses_and_loses_no_connection() {
+/// Requests on connections of their own, from four clients without a pause, while the gateway is started three
+/// times on one socket.
+fn restarts(launch: impl Fn(&str, &TcpListener) -> Gateway) {
     let (issuer, target) = (Issuer::start(), Target::start());
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = socket.local_addr().expect("an address");
     let yaml = at(&protected(&issuer, &target), address);
-    let mut old = Start::with(&yaml).socket(&socket).run();
+    let mut old = launch(&yaml, &socket);
     assert_eq!(wire::get(address, "/open/1").status, 200);
 
     let is_over = Arc::new(AtomicBool::new(false));
@@ -61,13 +62,30 @@ fn a_restart_on_a_passed_socket_refuses_and_loses_no_connection() {
         old.signal("TERM");
         assert!(old.wait_exit().success());
         // Nobody serves now: who comes waits.
-        old = Start::with(&yaml).socket(&socket).run();
+        old = launch(&yaml, &socket);
         wait_served(20);
     }
     is_over.store(true, Ordering::Relaxed);
     for client in clients {
         client.join().expect("a client").expect("no connection is refused or cut");
     }
+}
+
+#[test]
+fn a_restart_on_a_passed_socket_refuses_and_loses_no_connection() {
+    restarts(|yaml, socket| Start::with(yaml).socket(socket).run());
+}
+
+#[test]
+fn a_restart_by_systemd_s_own_launcher_refuses_and_loses_no_connection() {
+    restarts(|yaml, socket| {
+        // It starts the gateway when the first client comes, who waits meanwhile.
+        let address = socket.local_addr().expect("an address");
+        let first = std::thread::spawn(move || asks(address));
+        let gateway = Start::with(yaml).socket_by_systemd(socket).run();
+        assert_eq!(first.join().expect("a client").expect("an answer"), "HTTP/1.1 200 OK");
+        gateway
+    });
 }
 
 #[test]

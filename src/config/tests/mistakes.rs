@@ -671,3 +671,93 @@ fn mistakes_of_group_stickiness() {
         good(&file(groups, forward));
     }
 }
+
+/// A file with a number of each kind; what is left out of the text is at its default.
+const NUMBERS: &str = "\
+startup_wait: 30s
+threads: 2
+shutdown: { pre_stop_wait: 1s, drain_limit: 5s }
+access_log: { destination: stdout }
+user_pools:
+  main: { user_pool_id: eu-west-1_Ab1, app_clients: [web], clock_skew: 1s, max_stale: 2h, max_token_size: 2KiB }
+target_groups:
+  orders:
+    targets: [{ address: '10.0.0.1:80', weight: 1 }]
+    slow_start: 30s
+    timeouts: { connect: 1s, response: 1s }
+    health_check: { interval: 5s, timeout: 2s, healthy_threshold: 3, unhealthy_threshold: 3 }
+    stickiness: { type: lb_cookie, duration: 24h }
+listeners:
+  public:
+    address: 127.0.0.1:8080
+    max_connections: 10
+    max_request_body: 1MiB
+    head_timeout: 1s
+    idle_timeout: 2s
+    client_keep_alive: 3s
+    rules:
+      - name: a
+        priority: 1
+        conditions: { path_pattern: [/a] }
+        jwt_validation: { user_pools: [main] }
+        forward: { target_groups: [{ name: orders, weight: 2 }] }
+    default_action: { fixed_response: { status_code: 404 } }
+";
+
+#[test]
+fn numbers_beyond_their_range_are_refused_wherever_they_stand() {
+    good(NUMBERS);
+    let keys = [
+        ("startup_wait: ", "30s"),
+        ("threads: ", "2"),
+        ("pre_stop_wait: ", "1s"),
+        ("drain_limit: ", "5s"),
+        ("clock_skew: ", "1s"),
+        ("max_stale: ", "2h"),
+        ("max_token_size: ", "2KiB"),
+        ("'10.0.0.1:80', weight: ", "1"),
+        ("slow_start: ", "30s"),
+        ("connect: ", "1s"),
+        ("response: ", "1s"),
+        ("interval: ", "5s"),
+        (" timeout: ", "2s"),
+        (" healthy_threshold: ", "3"),
+        ("unhealthy_threshold: ", "3"),
+        ("duration: ", "24h"),
+        ("max_connections: ", "10"),
+        ("max_request_body: ", "1MiB"),
+        ("head_timeout: ", "1s"),
+        ("idle_timeout: ", "2s"),
+        ("client_keep_alive: ", "3s"),
+        ("priority: ", "1"),
+        ("name: orders, weight: ", "2"),
+        ("status_code: ", "404"),
+        ("address: 127.0.0.1:", "8080"),
+    ];
+    // One below what fits into 64 bits and one above, and both once more in seconds and bytes.
+    let numbers = [
+        "-1",
+        "18446744073709551615",
+        "18446744073709551616",
+        "340282366920938463463374607431768211456",
+        "1e400",
+        ".inf",
+        ".nan",
+        "100000000000h",
+        "18446744073709551615ms",
+        "18446744073709551616s",
+        "5124095576030432h",
+        "17592186044416GiB",
+        "18446744073709551615KiB",
+    ];
+    for (key, value) in keys {
+        let said = format!("{key}{value}");
+        assert_eq!(NUMBERS.matches(&said).count(), 1, "{said}");
+        let line = 1 + NUMBERS[..NUMBERS.find(&said).unwrap()].matches('\n').count();
+        for number in numbers {
+            let report = bad(&NUMBERS.replace(&said, &format!("{key}{number}")));
+            let lines: Vec<_> = report.findings.iter().map(|finding| finding.span.line).collect();
+            assert_eq!(lines, [line], "{key}{number}: {report}");
+        }
+    }
+}
