@@ -1,0 +1,1 @@
+"""What `bench/soak` is made of: a scene (gateway, target, issuer), load, trouble, and a watch."""
