@@ -5,7 +5,7 @@ import sys
 import time
 
 ALL = ["differential", "issuers", "files", "metrics", "traces", "clients", "mutual_tls", "smuggling", "imports",
-       "sign_in", "admin_page", "signatures", "openapi_clients", "deployment"]
+       "sign_in", "admin_page", "signatures", "openapi_clients", "deployment", "package"]
 
 
 def main(names):
