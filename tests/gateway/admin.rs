@@ -265,3 +265,57 @@ fn clients_that_never_finish_their_request_do_not_keep_others_out() {
     assert!(slow.pop().expect("one").is_closed());
     assert!(begun.elapsed() < PATIENCE, "its head took too long");
 }
+
+#[test]
+fn what_is_asked_of_admin_is_nothing_special_on_a_listener_and_opens_nothing() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let gateway = Gateway::start(&protected(&issuer, &target));
+    let ours = [
+        "livez",
+        "healthz",
+        "readyz",
+        "metrics",
+        "keys",
+        "config",
+        "denials",
+        "oauth2/idpresponse",
+    ];
+    for path in ours {
+        assert_eq!(wire::get(gateway.address(), &format!("/{path}")).status, 404, "{path}");
+        // Judged as what it becomes, which is the protected rule's.
+        for way in ["..", "%2e%2e", "./%2e./x/.."] {
+            let there =
+                format!("/{path}/{}{way}/orders/1", "../".repeat(path.matches('/').count()));
+            assert_eq!(wire::get(gateway.address(), &there).status, 401, "{there}");
+        }
+    }
+    assert!(target.taken().is_empty());
+}
+
+#[test]
+fn a_secret_that_is_empty_or_absent_is_refused_at_a_reload_and_the_one_before_counts() {
+    const LATER: &str = "a-later-admin-token-of-this-test";
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let yaml = with_token(&issuer, &target).replace("${env:ADMIN_TOKEN}", "${file:admin.token}");
+    let gateway = Start::with(&yaml).file("admin.token", TOKEN).run();
+    let file = gateway.folder().join("admin.token");
+    let with = |token: &str| reload(&gateway, Some(&format!("Bearer {token}"))).status;
+    assert_eq!(with(TOKEN), 200);
+    for bad in [Some(""), Some("  \n"), None] {
+        match bad {
+            Some(text) => std::fs::write(&file, text).expect("written"),
+            None => std::fs::remove_file(&file).expect("removed"),
+        }
+        let answer = reload(&gateway, Some(&format!("Bearer {TOKEN}")));
+        assert_eq!(answer.status, 422, "{bad:?}: {}", answer.text());
+        assert!(answer.text().contains("admin.token"), "{bad:?}: {}", answer.text());
+    }
+    // A token of the admin listener is taken up by a restart only, which is told.
+    std::fs::write(&file, LATER).expect("written");
+    let answer = reload(&gateway, Some(&format!("Bearer {TOKEN}")));
+    assert_eq!(answer.status, 422);
+    assert!(answer.text().contains("admin.token") && answer.text().contains("restart"));
+    assert_eq!(with(LATER), 401);
+    std::fs::write(&file, TOKEN).expect("written");
+    assert_eq!(with(TOKEN), 200);
+}
