@@ -22,7 +22,7 @@ demo:
 test: lint unit oracles
 
 lint:
-	@scripts/prepare build lint
+	@scripts/prepare build python
 	@echo '==> format, lints, licences and sources of crates'
 	$(CARGO) fmt --check
 	scripts/deny
@@ -39,15 +39,15 @@ oracles:
 	tests/oracles/run
 
 dist:
-	@scripts/prepare build
+	@scripts/prepare build python
 	scripts/dist
 
 deb:
-	@scripts/prepare build
+	@scripts/prepare build python
 	scripts/package
 
 advisories:
-	@scripts/prepare lint
+	@scripts/prepare python
 	scripts/deny advisories
 
 bench:
