@@ -92,6 +92,8 @@ pub struct ApiStep {
     pub path: Option<String>,
     /// The key of the route that takes it.
     pub route: Option<Name>,
+    /// Its position and the route's in the file.
+    pub place: Place,
     /// The route's authorizer; absent where everybody may come.
     pub authorizer: Option<Name>,
 }
@@ -320,6 +322,7 @@ fn api_step(snapshot: &Snapshot, place: Place, canonical: Option<&Canonical>) ->
         kind: api.flavour.as_str(),
         path: canonical.and_then(|canonical| api.relative(&canonical.path)).map(str::to_owned),
         route: route.map(|route| route.key.clone()),
+        place,
         authorizer: route.and_then(|route| route.authorizer.as_ref()).map(|a| a.name.clone()),
     })
 }

@@ -15,7 +15,7 @@ mod wallet;
 #[cfg(test)]
 mod tests;
 
-pub use self::coverage::{Coverage, RuleCoverage};
+pub use self::coverage::{Coverage, RouteCoverage, RuleCoverage, Seen};
 pub use self::expectation::Mismatch;
 pub use self::junit::to_junit;
 pub use self::text::{Options, render, render_mutation};
@@ -23,6 +23,7 @@ pub use self::wallet::Wallet;
 
 use std::time::Duration;
 
+use crate::api::Place;
 use crate::clock;
 use crate::config::diagnostics::{Diagnostic, Span};
 use crate::config::route_tests::{Request, Suite, Test};
@@ -64,6 +65,8 @@ pub struct TestResult {
     pub took: Duration,
     /// The rules that took its requests: positions of listener and rule.
     pub reached: Vec<(usize, usize)>,
+    /// The routes that took its requests.
+    pub routes: Vec<Place>,
     /// Empty when all was as expected.
     pub failures: Vec<Failure>,
 }
@@ -86,12 +89,13 @@ pub fn run(suite: &Suite, snapshot: &Snapshot, wallet: &mut Wallet, moment: Mome
     let mut results = Vec::with_capacity(suite.tests.len());
     for (number, test) in suite.tests.iter().enumerate() {
         let begun = clock::monotonic();
-        let (mut failures, mut reached) = (Vec::new(), Vec::new());
+        let (mut failures, mut reached, mut routes) = (Vec::new(), Vec::new(), Vec::new());
         for request in &test.requests {
             match ask(request, test, number, snapshot, wallet, moment) {
                 Ok((asked, told)) => {
                     coverage.note(asked.listener(), &told);
                     reached.extend(told.position.map(|rule| (asked.listener(), rule)));
+                    routes.extend(told.api.as_ref().map(|step| step.place));
                     failures.extend(failure(request, test, told));
                 }
                 Err(why) => failures.push(Failure {
@@ -103,25 +107,23 @@ pub fn run(suite: &Suite, snapshot: &Snapshot, wallet: &mut Wallet, moment: Mome
         }
         let took = clock::monotonic().saturating_duration_since(begun);
         let (name, span) = (test.name.clone(), test.span);
-        results.push(TestResult { name, span, took, reached, failures });
+        results.push(TestResult { name, span, took, reached, routes, failures });
     }
     Run { results, coverage }
 }
 
 /// Whether any test would fail; looks no further than the first that does, and first at those that
-/// come by a rule.
+/// are likely to.
 fn notices(
     suite: &Suite,
     run: &Run,
-    rule: (usize, usize),
+    is_likely: impl Fn(&TestResult) -> bool,
     snapshot: &Snapshot,
     wallet: &mut Wallet,
     moment: Moment,
 ) -> bool {
-    let comes_by = |number: &usize| {
-        run.results.get(*number).is_some_and(|result| result.reached.contains(&rule))
-    };
-    let (likely, others): (Vec<_>, Vec<_>) = (0..suite.tests.len()).partition(comes_by);
+    let is_likely = |number: &usize| run.results.get(*number).is_some_and(&is_likely);
+    let (likely, others): (Vec<_>, Vec<_>) = (0..suite.tests.len()).partition(is_likely);
     likely.into_iter().chain(others).any(|number| {
         let Some(test) = suite.tests.get(number) else { return false };
         test.requests.iter().any(|request| {

@@ -60,6 +60,8 @@ fn route(key: &str) -> Route {
         required: Vec::new(),
         body_models: Vec::new(),
         integration,
+        file: None,
+        span: Span::default(),
     }
 }
 

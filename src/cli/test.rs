@@ -29,7 +29,7 @@ pub struct TestArgs {
     /// Also write the results as JUnit XML
     #[arg(long, value_name = "PATH")]
     junit: Option<PathBuf>,
-    /// Fail when fewer of a hundred rules are reached
+    /// Fail when fewer of a hundred rules and routes of APIs are reached
     #[arg(long, value_name = "PERCENT", conflicts_with = "filter", value_parser = clap::value_parser!(u8).range(0..=100))]
     min_coverage: Option<u8>,
     /// Weaken the configuration in one place at a time, and fail when no test notices
@@ -79,7 +79,8 @@ pub fn run(args: &TestArgs, color: bool, out: &mut impl Write) -> Result<u8, Fai
         && run.coverage.percentage() < least
     {
         let reached = run.coverage.percentage();
-        writeln!(out, "too few rules: {reached} % reached, {least} % wanted").map_err(written)?;
+        let what = if run.coverage.routes().count() == 0 { "rules" } else { "rules and routes" };
+        writeln!(out, "too few {what}: {reached} % reached, {least} % wanted").map_err(written)?;
         is_good = false;
     }
     if args.mutate && is_good {

@@ -104,6 +104,8 @@ pub struct Caller {
 pub struct Expect {
     /// The rule's name.
     pub rule: Option<String>,
+    /// The key of an API's route.
+    pub route: Option<String>,
     /// Whether a target would get it.
     pub forwarded: Option<bool>,
     /// One of the groups that may get it.

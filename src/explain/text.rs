@@ -106,7 +106,8 @@ impl Page {
     }
 
     fn api(&mut self, explanation: &Explanation) {
-        let Some(ApiStep { name, kind, path, route, authorizer }) = &explanation.api else {
+        let Some(ApiStep { name, kind, path, route, authorizer, place: _ }) = &explanation.api
+        else {
             return;
         };
         self.head(&format!("api {name} ({kind})"));

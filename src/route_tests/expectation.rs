@@ -39,6 +39,8 @@ pub(super) fn compare(expect: &Expect, told: &Explanation) -> Vec<Mismatch> {
         }
     };
     text("rule", expect.rule.as_ref(), Some(told.rule.as_deref().unwrap_or("none")));
+    let route = told.api.as_ref().and_then(|api| api.route.as_deref());
+    text("route", expect.route.as_ref(), Some(route.unwrap_or("none")));
     text("reason", expect.reason.as_ref().map(|reason| &reason.value), Some(told.reason.as_str()));
     let answer = match &told.outcome {
         Outcome::Answer(answer) => Some(answer),

@@ -17,6 +17,7 @@ pub fn to_junit(run: &Run, name: &str) -> String {
         "<testsuites>\n<testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\" \
          errors=\"0\" skipped=\"0\" time=\"{seconds:.3}\">"
     );
+    properties(&mut xml, run);
     for result in &run.results {
         let (case, line) = (escaped(&result.name), result.span.line);
         let time = result.took.as_secs_f64();
@@ -38,6 +39,22 @@ pub fn to_junit(run: &Run, name: &str) -> String {
     }
     xml.push_str("</testsuite>\n</testsuites>\n");
     xml
+}
+
+/// How much was reached, for servers that draw a line through it.
+fn properties(xml: &mut String, run: &Run) {
+    let coverage = &run.coverage;
+    let (rules, routes) = (coverage.rules().count(), coverage.routes().count());
+    xml.push_str("<properties>\n");
+    for (name, value) in [
+        ("rules", rules),
+        ("rules_reached", rules - coverage.unreached().count()),
+        ("routes", routes),
+        ("routes_reached", routes - coverage.unreached_routes().count()),
+    ] {
+        let _ = writeln!(xml, "<property name=\"{name}\" value=\"{value}\"/>");
+    }
+    xml.push_str("</properties>\n");
 }
 
 fn message(failure: &Failure) -> String {

@@ -165,6 +165,129 @@ fn junit_escapes_what_would_be_markup() {
     assert!(xml.contains("status: expected 200, got answered 404 (fixed_response)"), "{xml}");
 }
 
+const API: &str = r#"
+user_pools:
+  customers: { user_pool_id: eu-west-1_AbCdEfGhI, app_clients: [web] }
+  partners: { issuer: "https://login.partner.example", audiences: [shop] }
+target_groups:
+  orders: { targets: ["127.0.0.1:1"] }
+  web: { targets: ["127.0.0.1:2"] }
+listeners:
+  public:
+    address: 127.0.0.1:0
+    rules:
+      - { name: shop, conditions: { path_pattern: [/shop/*] }, api: shop }
+    default_action: { fixed_response: { status_code: 404 } }
+apis:
+  shop:
+    type: rest
+    base_path: /shop
+    stage: prod
+    authorizers:
+      members: { cognito: { user_pools: [customers] } }
+    request_validators: { all: { validate_request_parameters: true } }
+    routes:
+      GET /orders/{id}:
+        authorizer: members
+        scopes: [orders/read]
+        request_validator: all
+        required_parameters: [method.request.header.x-tenant]
+        integration: { target_group: orders, path: "/v1/orders/{id}" }
+      POST /orders/{id}:
+        authorizer: none
+        api_key_required: true
+        integration: { target_group: orders }
+      GET /{proxy+}: { authorizer: none, integration: { target_group: web } }
+"#;
+
+const OF_ROUTES: &str = r#"
+identities:
+  alice: { claims: { scope: orders/read, sub: alice } }
+tests:
+  - request: GET /shop/orders/1
+    headers: { x-tenant: t }
+    cases:
+      - { expect: { route: "GET /orders/{id}", status: 401 } }
+      - as: alice
+        expect: { target_group: orders, target_path: /v1/orders/1 }
+      - { as: { claims: { scope: orders/write } }, expect: { reason: scope_missing } }
+      - { as: { claims: { scope: orders/read, token_use: id } }, expect: { status: 401 } }
+      - { as: { user_pool: partners, claims: { scope: orders/read } }, expect: { reason: pool_not_allowed } }
+  - { request: GET /shop/orders/1, as: alice, expect: { reason: parameters_missing } }
+  - { request: POST /shop/orders/1, expect: { route: "POST /orders/{id}", reason: api_key_missing } }
+  - { request: [GET /shop/x, GET /shop/x/y], expect: { route: "GET /{proxy+}", target_group: web } }
+  - { request: [POST /shop/x, PUT /shop/orders/1], expect: { reason: no_route } }
+  - { request: GET /, expect: { status: 404, reason: fixed_response } }
+"#;
+
+#[test]
+fn routes_are_reached_refuse_and_are_weakened_as_rules_are() {
+    let mut bench = Bench::new(API, OF_ROUTES);
+    let run = bench.run();
+    assert_eq!(run.failed(), 0, "{}", render_all(&run));
+    assert!(render_all(&run).ends_with("; 2 of 2 rules and 3 of 3 routes reached\n"));
+    assert_eq!(run.coverage.percentage(), 100);
+    assert_eq!(run.coverage.never_refused_routes().count(), 0);
+    // Nobody comes with an API key.
+    assert_eq!(bench.survivors(), ["route `POST /orders/{id}` of API `shop` forwarded to `web`"]);
+}
+
+#[test]
+fn routes_that_no_test_looks_at_are_told_with_their_place() {
+    let tests = r#"
+tests:
+  - request: GET /shop/orders/1
+    headers: { x-tenant: t }
+    as: { claims: { scope: orders/read } }
+    expect: { forwarded: true }
+"#;
+    let mut bench = Bench::new(API, tests);
+    let run = bench.run();
+    let text = render_all(&run);
+    for lines in [
+        "routes that no test reached:\n  shop / POST /orders/{id}  (line 29)\n  shop / GET /{proxy+}  (line 33)\n",
+        "protected routes that refused nobody in any test:\n  shop / GET /orders/{id}  (line 23)\n",
+        "1 passed, 0 failed; 1 of 2 rules and 1 of 3 routes reached",
+    ] {
+        assert!(text.contains(lines), "{lines}\n{text}");
+    }
+    assert_eq!(run.coverage.percentage(), 40);
+    let xml = to_junit(&run, "routes.test.yaml");
+    assert!(xml.contains("<property name=\"routes_reached\" value=\"1\"/>"), "{xml}");
+    let survivors = bench.survivors();
+    let of = |key: &str| {
+        let start = format!("route `{key}` of API `shop` ");
+        let told = survivors.iter().filter_map(|told| told.strip_prefix(&start));
+        told.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("GET /orders/{id}"),
+        [
+            "asked nobody who is calling",
+            "demanded no scopes",
+            "accepted access tokens and ID tokens",
+            "accepted tokens of every user pool",
+            "did not require header x-tenant",
+            "took any method",
+            "were not there",
+            "forwarded to `web`",
+            "asked its target for the path as it came",
+        ]
+    );
+    assert_eq!(
+        of("POST /orders/{id}"),
+        ["asked nobody for an API key", "took any method", "were not there", "forwarded to `web`"]
+    );
+}
+
+#[test]
+fn a_test_that_names_no_route_is_a_mistake() {
+    let loaded = config::parse_portable(API, "routes.yaml").unwrap();
+    let tests = "tests:\n  - { request: GET /, expect: { route: GET /order } }\n";
+    let report = parse(tests.as_bytes(), "routes.test.yaml", &loaded.config).unwrap_err();
+    assert!(report.render(false).contains("there is no route `GET /order`"));
+}
+
 #[test]
 fn no_reason_is_unknown_to_tests() {
     let labels = Reason::labels();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::mutation::Mutation;
-use super::{Coverage, Failure, RuleCoverage, Run, TestResult};
+use super::{Coverage, Failure, RouteCoverage, RuleCoverage, Run, TestResult};
 use crate::explain::paint::{Ink, ink};
 
 /// What is written of a run.
@@ -36,13 +36,21 @@ pub fn render(run: &Run, file: &str, options: Options) -> String {
     let failed_text = if failed > 0 { ink(color, Ink::Bad, &failed_text) } else { failed_text };
     let passed = ink(color, Ink::Good, &passed);
     // Writing to a text cannot fail.
-    let _ = writeln!(
-        text,
-        "{passed}, {failed_text}; {} of {} rules reached",
-        run.coverage.rules().count() - run.coverage.unreached().count(),
-        run.coverage.rules().count()
-    );
+    let _ = writeln!(text, "{passed}, {failed_text}; {} reached", reached(&run.coverage));
     text
+}
+
+/// `1 of 2 rules`, and `and 3 of 4 routes` where there are APIs.
+fn reached(coverage: &Coverage) -> String {
+    let (rules, routes) = (coverage.rules().count(), coverage.routes().count());
+    let of_rules = format!("{} of {rules} rules", rules - coverage.unreached().count());
+    match routes {
+        0 => of_rules,
+        _ => {
+            let reached = routes - coverage.unreached_routes().count();
+            format!("{of_rules} and {reached} of {routes} routes")
+        }
+    }
 }
 
 fn test(text: &mut String, result: &TestResult, file: &str, color: bool) {
@@ -76,20 +84,39 @@ fn fail(text: &mut String, failure: &Failure, color: bool) {
 }
 
 fn coverage(text: &mut String, coverage: &Coverage, color: bool) {
-    let mut list = |title: &str, rules: Vec<&RuleCoverage>| {
-        if rules.is_empty() {
+    let mut list = |title: &str, lines: Vec<String>| {
+        if lines.is_empty() {
             return;
         }
         let _ = writeln!(text, "{}", ink(color, Ink::Strong, title));
-        for rule in rules {
-            let (listener, name, line) = (&rule.listener, &rule.rule, rule.span.line);
-            let place = ink(color, Ink::Faint, &format!("(line {line})"));
-            let _ = writeln!(text, "  {listener} / {name}  {place}");
+        for line in lines {
+            let _ = writeln!(text, "  {line}");
         }
         text.push('\n');
     };
-    list("rules that no test reached:", coverage.unreached().collect());
-    list("protected rules that refused nobody in any test:", coverage.never_refused().collect());
+    let place = |place: String| ink(color, Ink::Faint, &format!("({place})"));
+    let rule = |rule: &RuleCoverage| {
+        let place = place(format!("line {}", rule.span.line));
+        format!("{} / {}  {place}", rule.listener, rule.rule)
+    };
+    let route = |route: &RouteCoverage| {
+        let line = route.span.line;
+        let place = place(match &route.file {
+            Some(file) => format!("{}:{line}", clean(file)),
+            None => format!("line {line}"),
+        });
+        format!("{} / {}  {place}", route.api, clean(&route.route))
+    };
+    list("rules that no test reached:", coverage.unreached().map(rule).collect());
+    list("routes that no test reached:", coverage.unreached_routes().map(route).collect());
+    list(
+        "protected rules that refused nobody in any test:",
+        coverage.never_refused().map(rule).collect(),
+    );
+    list(
+        "protected routes that refused nobody in any test:",
+        coverage.never_refused_routes().map(route).collect(),
+    );
 }
 
 /// Writes which changes of the file no test would notice, and a summary.
@@ -100,6 +127,7 @@ pub fn render_mutation(mutation: &Mutation, file: &str, color: bool) -> String {
         let title = "no test would notice if";
         let _ = writeln!(text, "{}", ink(color, Ink::Strong, title));
         for survivor in &mutation.survivors {
+            let file = survivor.file.as_deref().map_or_else(|| file.to_owned(), clean);
             let place = ink(color, Ink::Faint, &format!("({file}:{})", survivor.span.line));
             let _ = writeln!(text, "  {}  {place}", survivor.what);
         }

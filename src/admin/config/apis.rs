@@ -104,6 +104,8 @@ fn route(route: &Route, names: &Names<'_>) -> Value {
         required,
         body_models,
         integration,
+        file: _,
+        span: _,
     } = route;
     let Integration { backend, path, request_mappings, response_mappings, timeout } = integration;
     let responses: Map<String, Value> = response_mappings

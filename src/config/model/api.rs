@@ -102,6 +102,18 @@ pub struct Route {
     pub body_models: Vec<(String, BodyModel)>,
     /// Where requests go.
     pub integration: Integration,
+    /// The OpenAPI file that says it; absent where it is written by hand.
+    pub file: Option<Name>,
+    /// Where its key stands in that file, or in ours.
+    pub span: Span,
+}
+
+impl Route {
+    /// Whether it asks its callers for anything: to say who they are, or for an API key.
+    #[must_use]
+    pub const fn is_protected(&self) -> bool {
+        self.authorizer.is_some() || self.is_api_key_required
+    }
 }
 
 /// A parameter that a request must have.

@@ -121,6 +121,9 @@ short_and_long!(Caller, "a name of `identities`, or a mapping with `claims`", {
 pub(in crate::config) struct Expect {
     /// The rule that takes it; `default` for the listener's default action.
     pub(in crate::config) rule: Field<String>,
+    /// The route of an API that takes it, as its key says.
+    #[schemars(example = &"GET /orders/{id}")]
+    pub(in crate::config) route: Field<String>,
     /// Whether a target would get it.
     pub(in crate::config) forwarded: Field<bool>,
     /// The target group that it goes to, or may go to by weight.
@@ -147,6 +150,7 @@ impl Expect {
     /// Whether it has no key, right or wrong.
     pub(in crate::config) const fn is_empty(&self) -> bool {
         self.rule.is_absent()
+            && self.route.is_absent()
             && self.forwarded.is_absent()
             && self.target_group.is_absent()
             && self.status.is_absent()

@@ -13,8 +13,9 @@ use crate::config::field::{Field, List, Spanned, Table};
 use crate::config::model::{Config, Located};
 use crate::config::{DurationText, suggest};
 
-const EXPECTATIONS: [&str; 9] = [
+const EXPECTATIONS: [&str; 10] = [
     "rule",
+    "route",
     "forwarded",
     "target_group",
     "status",
@@ -31,6 +32,7 @@ pub(super) struct Known<'a> {
     groups: Vec<&'a str>,
     listeners: Vec<&'a str>,
     rules: Vec<&'a str>,
+    routes: Vec<&'a str>,
 }
 
 impl<'a> Known<'a> {
@@ -43,6 +45,7 @@ impl<'a> Known<'a> {
             groups: config.target_groups.iter().map(|group| &*group.name).collect(),
             listeners: config.listeners.iter().map(|listener| &*listener.name).collect(),
             rules: rules.map(|rule| &*rule.name).collect(),
+            routes: config.apis.iter().flat_map(|api| &api.routes).map(|r| &*r.key).collect(),
         }
     }
 }
@@ -300,6 +303,7 @@ impl<'a> Judge<'a> {
         }
         let expect = Expect {
             rule: self.name(&raw.rule, "rule", &self.known.rules),
+            route: self.name(&raw.route, "route", &self.known.routes),
             forwarded: raw.forwarded.value().copied(),
             target_group: self.name(&raw.target_group, "target group", &self.known.groups),
             status: self.status(&raw.status),

@@ -293,6 +293,9 @@ impl Judge<'_> {
             Door::Open => None,
             Door::Closed(closed) => Some(house.authorizers.judge(*closed, scopes)),
         };
+        let span = key.span;
+        let file = self.source.name_at(span);
+        let file = (file != self.source.name()).then(|| file.into());
         let key = key.value.as_str().into();
         Some(Route {
             key,
@@ -303,6 +306,8 @@ impl Judge<'_> {
             required,
             body_models,
             integration: integration?,
+            file,
+            span,
         })
     }
 
