@@ -8,19 +8,22 @@
 //! Spelling, comments and the order of keys are no change. Contents of certificates and secrets are
 //! not looked at.
 
+mod apis;
+mod fate;
 mod json;
 mod order;
 mod probes;
 pub mod replay;
+mod route_probes;
 mod settings;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
+pub use self::fate::{Fate, RouteFate, Shift, ShiftKind};
 pub use self::json::to_json;
 pub use self::order::Moved;
-pub use self::probes::{Fate, Shift, ShiftKind};
 pub use self::settings::Setting;
 pub use self::text::render;
 
@@ -36,25 +39,27 @@ use crate::snapshot::Snapshot;
 pub struct Difference {
     /// Requests that meet something else, the gravest first.
     pub shifts: Vec<Shift>,
-    /// Listeners, target groups and user pools.
+    /// Listeners, APIs, target groups and user pools.
     pub parts: Vec<Part>,
     /// Everything that belongs to no part.
     pub settings: Vec<Setting>,
 }
 
-/// A listener, a target group, a user pool, or a rule.
+/// A listener, an API, a target group, a user pool; or a rule, or a route.
 #[derive(Debug)]
 pub struct Part {
-    /// `listener`, `target group`, `user pool`, `rule`.
+    /// `listener`, `API`, `target group`, `user pool`, `rule`, `route`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,
     /// What became of it.
     pub change: PartChange,
-    /// What a rule does that came or went; else empty.
+    /// What a rule or a route does that came or went; else empty.
     pub about: String,
     /// Rules of a listener.
     pub rules: Vec<Self>,
+    /// Routes of an API.
+    pub routes: Vec<Self>,
     /// Rules that stand elsewhere than before.
     pub moved: Vec<Moved>,
 }
@@ -68,6 +73,20 @@ pub enum PartChange {
     Removed,
     /// It has other settings; none, where only its rules changed.
     Changed(Vec<Setting>),
+}
+
+impl Part {
+    fn new(kind: &'static str, name: &str, change: PartChange) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            change,
+            about: String::new(),
+            rules: Vec::new(),
+            routes: Vec::new(),
+            moved: Vec::new(),
+        }
+    }
 }
 
 impl Difference {
@@ -94,6 +113,8 @@ pub fn compare(old: &Snapshot, new: &Snapshot, moment: Moment) -> Difference {
     }
     let listeners = (take(&mut before, "listeners"), take(&mut after, "listeners"));
     parts.extend(self::listeners(&old.config, &new.config, listeners));
+    let of_both = (take(&mut before, "apis"), take(&mut after, "apis"));
+    parts.extend(apis::compare(&old.config, &new.config, of_both));
     // What all rules add up to.
     for side in [&mut before, &mut after] {
         take(side, "owned_headers");
@@ -114,14 +135,7 @@ fn take(object: &mut Value, key: &str) -> Map<String, Value> {
 
 /// Parts by name: those that went, those that changed, those that came.
 fn named(kind: &'static str, old: &Map<String, Value>, new: &Map<String, Value>) -> Vec<Part> {
-    let part = |name: &str, change| Part {
-        kind,
-        name: name.to_owned(),
-        change,
-        about: String::new(),
-        rules: Vec::new(),
-        moved: Vec::new(),
-    };
+    let part = |name: &str, change| Part::new(kind, name, change);
     let mut parts = Vec::new();
     for (name, before) in old {
         match new.get(name) {
@@ -180,29 +194,22 @@ fn listeners(
         if let Some(part) = parts.iter_mut().find(|part| part.name == name) {
             (part.rules, part.moved) = (rules, moved);
         } else {
-            let change = PartChange::Changed(Vec::new());
-            let about = String::new();
-            parts.push(Part { kind: "listener", name, change, about, rules, moved });
+            let part = Part::new("listener", &name, PartChange::Changed(Vec::new()));
+            parts.push(Part { rules, moved, ..part });
         }
     }
     parts
 }
 
 fn added(rule: &Rule, config: &Config) -> Part {
-    Part {
-        kind: "rule",
-        name: rule.name.to_string(),
-        change: PartChange::Added,
-        about: about(rule, config),
-        rules: Vec::new(),
-        moved: Vec::new(),
-    }
+    let part = Part::new("rule", &rule.name, PartChange::Added);
+    Part { about: about(rule, config), ..part }
 }
 
 /// What a rule does.
 fn about(rule: &Rule, config: &Config) -> String {
     let asks = if rule.is_protected() { "asks who is calling, then: " } else { "" };
-    format!("{asks}{}", probes::action(rule, config))
+    format!("{asks}{}", fate::action(rule, config))
 }
 
 fn names(listener: &Listener) -> Vec<&str> {

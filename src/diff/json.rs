@@ -20,6 +20,7 @@ fn shift(shift: &Shift) -> Value {
         "change": match shift.kind {
             ShiftKind::Opened => "opened",
             ShiftKind::Exposed => "exposed",
+            ShiftKind::Loosened => "loosened",
             ShiftKind::Closed => "closed",
             ShiftKind::Changed => "changed",
         },
@@ -32,7 +33,15 @@ fn shift(shift: &Shift) -> Value {
 }
 
 fn fate(fate: &Fate) -> Value {
-    json!({ "rule": fate.rule.as_deref(), "asks": fate.asks, "end": fate.end })
+    let route = fate.route.as_ref();
+    json!({
+        "rule": fate.rule.as_deref(),
+        "api": route.map(|route| &*route.api),
+        "route": route.map(|route| &*route.key),
+        "demand": route.map(|route| &route.demand),
+        "asks": fate.asks,
+        "end": fate.end,
+    })
 }
 
 fn part(part: &Part) -> Value {
@@ -50,6 +59,7 @@ fn part(part: &Part) -> Value {
         "about": part.about,
         "settings": settings.iter().map(setting).collect::<Vec<_>>(),
         "rules": part.rules.iter().map(self::part).collect::<Vec<_>>(),
+        "routes": part.routes.iter().map(self::part).collect::<Vec<_>>(),
         "moved": moved.collect::<Vec<_>>(),
     })
 }

@@ -1,85 +1,52 @@
 //! Requests that both files decide: what do they meet here, and what there?
 //!
 //! They are made from the conditions of both files: each pattern filled in, every host with every
-//! path, as far as that can be afforded. Where the files differ somewhere between the examples, it
+//! path, as far as that can be afforded; and from the routes of their APIs. Where the files differ somewhere between the examples, it
 //! shows in the settings only.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use ::http::{HeaderName, HeaderValue};
+use serde_json::{Value, json};
 
-use crate::config::model::{Action, ApiIndex, Conditions, Config, Listener, Name, Rule};
-use crate::engine::{self, Moment, Reason, Step};
+use super::fate::{Shift, fate, kind};
+use super::{route_probes, settings};
+use crate::admin::config::redacted;
+use crate::config::model::{Conditions, Config, Listener};
+use crate::engine::Moment;
 use crate::explain::Question;
-use crate::sign_in::Outcome;
 use crate::snapshot::Snapshot;
 
 /// Requests for one listener at most.
-const MOST_PROBES: usize = 20_000;
+pub(super) const MOST_PROBES: usize = 20_000;
 /// What a wildcard is filled with.
-const FILLING: char = 'x';
+pub(super) const FILLING: char = 'x';
 /// A host that no file names.
-const STRANGER: &str = "unlisted.invalid";
-
-/// Requests that meet something else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shift {
-    /// How grave it is.
-    pub kind: ShiftKind,
-    /// The listener.
-    pub listener: Name,
-    /// One of them: method, host and `path?query`.
-    pub example: String,
-    /// How many of the requests that were tried.
-    pub count: usize,
-    /// What they met.
-    pub old: Fate,
-    /// What they meet.
-    pub new: Fate,
-}
-
-/// How grave a shift is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ShiftKind {
-    /// A target is reached without saying who asks, which was demanded before.
-    Opened,
-    /// A target is reached without saying who asks, where the gateway itself answered before.
-    Exposed,
-    /// It is demanded now.
-    Closed,
-    /// Something else.
-    Changed,
-}
-
-/// What a request without a token meets.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Fate {
-    /// The rule; `None` where it never comes to rules.
-    pub rule: Option<Name>,
-    /// Whether somebody must say who asks.
-    pub asks: bool,
-    /// What then becomes of it: `forward to orders`, `answer 404`.
-    pub end: String,
-}
+pub(super) const STRANGER: &str = "unlisted.invalid";
 
 /// What conditions look at beside host, path and method.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Setting {
-    headers: Vec<(HeaderName, HeaderValue)>,
-    query: Vec<String>,
+pub(super) struct Setting {
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) query: Vec<String>,
     source: Option<IpAddr>,
 }
 
 /// The gravest first.
 pub(super) fn compare(old: &Snapshot, new: &Snapshot, moment: Moment) -> Vec<Shift> {
+    let doors = (doors(&old.config), doors(&new.config));
     let mut shifts: Vec<Shift> = Vec::new();
     for listener in &old.config.listeners {
         let Some(later) = same_listener(listener, &new.config) else { continue };
-        for question in questions(listener, later) {
+        let of_routes = route_probes::questions([(listener, &old.config), (later, &new.config)]);
+        for question in questions(listener, later).into_iter().chain(of_routes) {
             let of_new = Question { listener: Some(later.name.to_string()), ..question.clone() };
-            let fates = (fate(old, &question, moment), fate(new, &of_new, moment));
-            let (Some(before), Some(after)) = fates else { continue };
-            if before == after {
+            let met = (fate(old, &question, moment), fate(new, &of_new, moment));
+            let (Some((before, from)), Some((after, to))) = met else { continue };
+            let is_looser = from
+                .zip(to)
+                .is_some_and(|(from, to)| loosens(door(&doors.0, from), door(&doors.1, to)));
+            if before.is_like(&after) && !is_looser {
                 continue;
             }
             let same = |shift: &&mut Shift| {
@@ -90,7 +57,7 @@ pub(super) fn compare(old: &Snapshot, new: &Snapshot, moment: Moment) -> Vec<Shi
                 continue;
             }
             shifts.push(Shift {
-                kind: kind(&before, &after),
+                kind: kind(&before, &after, is_looser),
                 listener: listener.name.clone(),
                 example: format!("{} {}", question.method, question.url),
                 count: 1,
@@ -101,6 +68,38 @@ pub(super) fn compare(old: &Snapshot, new: &Snapshot, moment: Moment) -> Vec<Shi
     }
     shifts.sort_by_key(|shift| shift.kind);
     shifts
+}
+
+/// What each route of each API demands of requests, as settings.
+fn doors(config: &Config) -> Vec<Vec<Value>> {
+    let all = redacted(config);
+    let of_route = |api: &Value, key: &str| {
+        let route = api.get("routes").and_then(|routes| routes.get(key));
+        let field = |name| route.and_then(|route: &Value| route.get(name));
+        json!({
+            "policy": api.get("policy"),
+            "compatibility": api.get("compatibility"),
+            "authorizer": field("authorizer"),
+            "api_key_required": field("api_key_required"),
+            "required_parameters": field("required_parameters"),
+            "request_models": field("request_models"),
+        })
+    };
+    let of_api = |api: &crate::config::model::Api| {
+        let shown = all.get("apis").and_then(|apis| apis.get(&*api.name));
+        let shown = shown.unwrap_or(&Value::Null);
+        api.routes.iter().map(|route| of_route(shown, &route.key)).collect()
+    };
+    config.apis.iter().map(of_api).collect()
+}
+
+fn door(doors: &[Vec<Value>], (api, route): (usize, usize)) -> &Value {
+    doors.get(api).and_then(|api| api.get(route)).unwrap_or(&Value::Null)
+}
+
+/// Whether the one demands something that the other does not.
+fn loosens(old: &Value, new: &Value) -> bool {
+    settings::compare(old, new).iter().any(|setting| setting.is_weaker)
 }
 
 /// What a listener became: it is known by its name, or else by its address.
@@ -117,67 +116,6 @@ pub(super) fn same_listener_by_name<'c>(
     new: &'c Config,
 ) -> Option<&'c Listener> {
     same_listener(old.listeners.iter().find(|listener| *listener.name == *name)?, new)
-}
-
-fn kind(old: &Fate, new: &Fate) -> ShiftKind {
-    match (old.asks, new.asks) {
-        (true, false) if new.is_forwarded() => ShiftKind::Opened,
-        (false, false) if new.is_forwarded() && !old.is_forwarded() => ShiftKind::Exposed,
-        (false, true) => ShiftKind::Closed,
-        _ => ShiftKind::Changed,
-    }
-}
-
-const FORWARD: &str = "forward";
-
-impl Fate {
-    fn is_forwarded(&self) -> bool {
-        self.end.starts_with(FORWARD)
-    }
-}
-
-/// What a request without a token meets.
-fn fate(snapshot: &Snapshot, question: &Question, moment: Moment) -> Option<Fate> {
-    let asked = question.ask(snapshot).ok()?;
-    let decision = engine::decide(snapshot, &asked.request(snapshot), moment);
-    let listener = snapshot.config.listeners.get(asked.listener())?;
-    let rule = decision
-        .rule
-        .map(|position| listener.rules.get(position).unwrap_or(&listener.default_rule));
-    let asks = match decision.reason {
-        Reason::Auth(_) => true,
-        Reason::SignIn(outcome) => {
-            matches!(outcome, Outcome::Begun | Outcome::SessionMissing | Outcome::ScriptRefused)
-        }
-        _ => false,
-    };
-    let end = match (&decision.step, rule) {
-        // Whoever says who he is comes to the rule's action.
-        (Step::Forward(_), Some(rule)) => action(rule, &snapshot.config),
-        (_, Some(rule)) if asks => action(rule, &snapshot.config),
-        (Step::Answer { answer, .. }, _) => format!("answer {}", answer.status),
-        _ => decision.reason.as_str().to_owned(),
-    };
-    Some(Fate { rule: rule.map(|rule| rule.name.clone()), asks, end })
-}
-
-/// What a rule does with whom it lets in.
-pub(super) fn action(rule: &Rule, config: &Config) -> String {
-    match &rule.action {
-        Action::Forward(forward) => {
-            let groups = forward.groups.iter().filter(|weighted| weighted.weight > 0);
-            let names = groups.filter_map(|weighted| config.target_groups.get(weighted.group.0));
-            let names: Vec<_> = names.map(|group| &*group.name).collect();
-            format!("{FORWARD} to {}", names.join(" or "))
-        }
-        Action::Redirect(redirect) => format!("answer {}", redirect.status_code),
-        Action::FixedResponse(response) => format!("answer {}", response.status_code),
-        Action::SignOut(_) => "sign out".to_owned(),
-        Action::Api(ApiIndex(api)) => {
-            let name = config.apis.get(*api).map_or("", |api| &api.name);
-            format!("the API {name}")
-        }
-    }
 }
 
 /// Requests for a listener that both files have.
@@ -232,7 +170,7 @@ fn add<T: PartialEq>(list: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
     }
 }
 
-fn question(
+pub(super) fn question(
     (listener, scheme): (&str, &str),
     method: &str,
     host: &str,
@@ -254,7 +192,7 @@ fn question(
     }
 }
 
-fn hosts(conditions: &Conditions) -> Vec<String> {
+pub(super) fn hosts(conditions: &Conditions) -> Vec<String> {
     conditions.host_header.iter().map(|located| filled(&located.value)).collect()
 }
 
@@ -271,7 +209,7 @@ fn methods(conditions: &Conditions) -> Vec<String> {
 }
 
 /// Regular expressions are not filled in.
-fn setting(conditions: &Conditions) -> Setting {
+pub(super) fn setting(conditions: &Conditions) -> Setting {
     let header = |condition: &crate::config::model::HeaderCondition| {
         let value = condition.values.first()?;
         let name = HeaderName::try_from(&condition.name).ok()?;

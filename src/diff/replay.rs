@@ -5,7 +5,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::probes;
+use super::{fate, probes};
 use crate::answer::Refusal;
 use crate::config::model::Config;
 use crate::engine::{self, Decision, Moment, Reason, Step};
@@ -213,7 +213,7 @@ impl Fate {
                 let group = snapshot.config.target_groups.get(plan.group.0);
                 let of_route = || group.map_or("", |group| &*group.name).to_owned();
                 let end = match rule.filter(|_| api.is_none()) {
-                    Some(rule) => probes::action(rule, &snapshot.config),
+                    Some(rule) => fate::action(rule, &snapshot.config),
                     None => format!("forward to {}", of_route()),
                 };
                 (Class::Forwarded, end)

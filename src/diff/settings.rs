@@ -19,7 +19,7 @@ pub struct Setting {
 const WIDENING: [&str; 6] =
     ["user_pools", "app_clients", "audiences", "algorithms", "trusted_proxies", "issuers"];
 /// What keeps somebody out, and keeps nobody out when it is gone.
-const GUARDS: [&str; 7] = [
+const GUARDS: [&str; 8] = [
     "jwt_validation",
     "authenticate",
     "scopes",
@@ -27,11 +27,13 @@ const GUARDS: [&str; 7] = [
     "tls",
     "mutual_authentication",
     "identity_assertion",
+    "identity_validation_expression",
 ];
 /// Lists of which fewer items let more in.
-const NARROWING: [&str; 2] = ["additional_claims", "revocation_lists"];
+const NARROWING: [&str; 3] = ["additional_claims", "revocation_lists", "required_parameters"];
 /// What keeps somebody out while it is `true`.
-const STRICT: [&str; 2] = ["require_resource_audience", "drop_invalid_header_fields"];
+const STRICT: [&str; 4] =
+    ["require_resource_audience", "drop_invalid_header_fields", "api_key_required", "policy"];
 
 /// All settings that differ, in the order of the old ones.
 pub(super) fn compare(old: &Value, new: &Value) -> Vec<Setting> {
@@ -62,8 +64,14 @@ fn walk(path: &mut Vec<String>, old: &Value, new: &Value, found: &mut Vec<Settin
         path: path.join("."),
         old: old.clone(),
         new: new.clone(),
-        is_weaker: is_weaker(key, old, new),
+        is_weaker: is_weaker(key, old, new) || is_body_unjudged(path, new),
     });
+}
+
+/// Whether a model of bodies is gone.
+fn is_body_unjudged(path: &[String], new: &Value) -> bool {
+    let above = path.len().checked_sub(2).and_then(|at| path.get(at));
+    above.is_some_and(|key| key == "request_models") && new.is_null()
 }
 
 /// `any_of` and `all_of` mean something only together with what they hold.
@@ -82,6 +90,8 @@ fn is_weaker(key: &str, old: &Value, new: &Value) -> bool {
     match key {
         _ if NARROWING.contains(&key) => has_more(new, old),
         _ if STRICT.contains(&key) => *old == true && *new == false,
+        "authorizer" => *new == "none",
+        "compatibility" => *new == "aws",
         "token_use" => *new == "any",
         "on_unauthenticated_request" => *new == "allow",
         "desync_mitigation_mode" => *new == "monitor" || *old == "strictest",
@@ -160,6 +170,36 @@ mod tests {
         assert!(!is_weaker("additional_claims", &less, &more));
         assert!(is_weaker("jwt_validation", &json!({ "user_pools": [] }), &Value::Null));
         assert!(!is_weaker("idle_timeout", &json!("60s"), &json!("1s")));
+    }
+
+    #[test]
+    fn a_route_is_weaker_with_less_to_bring() {
+        let route = json!({
+            "authorizer": { "name": "main", "jwt": { "scopes": { "any_of": ["a"] } } },
+            "api_key_required": true,
+            "required_parameters": ["method.request.header.x"],
+            "request_models": { "application/json": {} },
+        });
+        let changed = |pointer: &str, value: Value| {
+            let mut changed = route.clone();
+            *changed.pointer_mut(pointer).unwrap() = value;
+            compare(&route, &changed)
+        };
+        for (pointer, value) in [
+            ("/authorizer", json!("none")),
+            ("/authorizer/jwt/scopes", Value::Null),
+            ("/api_key_required", json!(false)),
+            ("/required_parameters", json!([])),
+            ("/request_models", json!({})),
+        ] {
+            let found = changed(pointer, value.clone());
+            assert!(found.iter().all(|setting| setting.is_weaker), "{pointer}: {found:?}");
+            assert_eq!(found.len(), 1, "{pointer}");
+        }
+        assert!(!changed("/authorizer/name", json!("other"))[0].is_weaker);
+        assert!(
+            !changed("/required_parameters", json!(["method.request.header.x", "y"]))[0].is_weaker
+        );
     }
 
     #[test]

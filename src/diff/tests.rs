@@ -182,3 +182,172 @@ fn a_large_file_is_compared_too() {
     );
     assert!(between(&many, &opened).opens());
 }
+
+const API: &str = r#"
+user_pools:
+  customers: { user_pool_id: eu-west-1_AbCdEfGhI, app_clients: [web] }
+target_groups:
+  orders: { targets: ["127.0.0.1:1"] }
+  web: { targets: ["127.0.0.1:2"] }
+listeners:
+  public:
+    address: 127.0.0.1:8080
+    rules:
+      - { name: shop, conditions: { host_header: [api.example.com], path_pattern: [/shop/*] }, api: shop }
+    default_action: { fixed_response: { status_code: 404 } }
+apis:
+  shop:
+    type: rest
+    base_path: /shop
+    stage: prod
+    authorizers:
+      members: { cognito: { user_pools: [customers] } }
+    request_validators: { all: { validate_request_parameters: true, validate_request_body: true } }
+    models: { order: { schema: { type: object } } }
+    routes:
+      GET /orders/{id}:
+        authorizer: members
+        scopes: [read]
+        api_key_required: true
+        integration: { target_group: orders }
+      POST /orders:
+        authorizer: members
+        request_validator: all
+        required_parameters: [method.request.header.x-tenant]
+        request_models: { application/json: order }
+        integration: { target_group: orders }
+      GET /health: { authorizer: none, integration: { target_group: web } }
+"#;
+
+/// The API with this in the place of that.
+fn api_with(this: &str, that: &str) -> String {
+    assert_eq!(API.matches(this).count(), 1, "{this}");
+    API.replace(this, that)
+}
+
+const ORDER: &str = "        authorizer: members
+        scopes: [read]
+        api_key_required: true
+        integration: { target_group: orders }
+";
+
+#[test]
+fn a_route_that_is_opened_is_told_first_and_by_its_key() {
+    let cases = [
+        // Nobody is asked any more.
+        (
+            api_with(
+                ORDER,
+                "        authorizer: none\n        integration: { target_group: orders }\n",
+            ),
+            "GET /orders/{id}",
+            "GET http://api.example.com/shop/orders/x",
+        ),
+        // A body is demanded still, which anybody can send.
+        (
+            API.replace(
+                "authorizer: members\n        request_validator",
+                "authorizer: none\n        request_validator",
+            ),
+            "POST /orders",
+            "POST http://api.example.com/shop/orders",
+        ),
+        // Whoever comes with the parameter gets in.
+        (
+            api_with(
+                ORDER,
+                "        authorizer: none\n        request_validator: all\n        required_parameters: [method.request.querystring.who]\n        integration: { target_group: orders }\n",
+            ),
+            "GET /orders/{id}",
+            "GET http://api.example.com/shop/orders/x?who=x",
+        ),
+    ];
+    for (new, key, example) in cases {
+        let difference = between(API, &new);
+        let text = render(&difference, false);
+        assert!(difference.opens(), "{text}");
+        let first = &difference.shifts[0];
+        assert_eq!((first.kind, first.example.as_str()), (ShiftKind::Opened, example), "{text}");
+        assert!(
+            text.contains(&format!("is   route `{key}` of API `shop`: forward to orders")),
+            "{text}"
+        );
+        assert!(text.contains("was  route `") && text.contains("asks who is calling"), "{text}");
+        let back = between(&new, API);
+        assert!(back.shifts.iter().any(|shift| shift.kind == ShiftKind::Closed));
+        assert!(!back.opens());
+    }
+    // A less specific route takes what a protected one took.
+    let gone = api_with(ORDER, "").replace("      GET /orders/{id}:\n", "").replace(
+        "      GET /health:",
+        "      ANY /{proxy+}: { authorizer: none, integration: { target_group: web } }\n      GET /health:",
+    );
+    let difference = between(API, &gone);
+    let text = render(&difference, false);
+    assert!(difference.opens(), "{text}");
+    assert!(text.contains("is   route `ANY /{proxy+}` of API `shop`: forward to web"), "{text}");
+    assert!(text.contains("- route `GET /orders/{id}`  asks who is calling (scope read) and for an API key, then: forward to orders"), "{text}");
+    assert!(text.contains("+ route `ANY /{proxy+}`  forward to web"), "{text}");
+}
+
+#[test]
+fn a_route_that_demands_less_is_told_though_it_still_asks() {
+    for (new, setting) in [
+        (
+            api_with("scopes: [read]", "scopes: [read, list]"),
+            "scopes: any of read -> any of read, list  weaker",
+        ),
+        (
+            api_with("        api_key_required: true\n", ""),
+            "api_key_required: true -> false  weaker",
+        ),
+        (
+            api_with(
+                "        authorizer: members\n        scopes: [read]\n",
+                "        authorizer: none\n",
+            ),
+            "-> none  weaker",
+        ),
+        (
+            api_with("        required_parameters: [method.request.header.x-tenant]\n", ""),
+            "required_parameters: -method.request.header.x-tenant  weaker",
+        ),
+        (
+            api_with("        request_models: { application/json: order }\n", ""),
+            "request_models.application/json: ",
+        ),
+    ] {
+        let difference = between(API, &new);
+        let text = render(&difference, false);
+        assert!(!difference.opens(), "{text}");
+        assert_eq!(difference.shifts[0].kind, ShiftKind::Loosened, "{text}");
+        assert!(text.contains("~ API `shop`\n      ~ route `"), "{text}");
+        assert!(text.contains(setting), "{setting}\n{text}");
+        let back = between(&new, API);
+        assert!(back.shifts.iter().all(|shift| shift.kind != ShiftKind::Loosened));
+    }
+}
+
+#[test]
+fn what_else_becomes_of_a_route_is_told_with_it() {
+    let new = api_with(
+        "GET /health: { authorizer: none, integration: { target_group: web } }",
+        "GET /health: { authorizer: none, integration: { target_group: orders } }",
+    );
+    let difference = between(API, &new);
+    let text = render(&difference, false);
+    assert!(text.contains("GET http://api.example.com/shop/health on listener `public`"), "{text}");
+    assert!(text.contains("is   route `GET /health` of API `shop`: forward to orders"), "{text}");
+    assert!(text.contains("integration.target_group: web -> orders"), "{text}");
+    let json = to_json(&difference);
+    assert_eq!(json["requests"][0]["new"]["route"], "GET /health");
+    assert_eq!(json["parts"][0]["kind"], "API");
+    assert_eq!(json["parts"][0]["routes"][0]["name"], "GET /health");
+    let open = API.replace(
+        "GET /health:",
+        "GET /status: { authorizer: none, integration: { target_group: web } }\n      GET /health:",
+    );
+    let difference = between(API, &open);
+    assert_eq!(difference.shifts[0].kind, ShiftKind::Exposed);
+    assert!(between(API, API).is_empty());
+}

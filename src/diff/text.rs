@@ -14,6 +14,7 @@ pub fn render(difference: &Difference, color: bool) -> String {
     for (kind, title, title_ink) in [
         (ShiftKind::Opened, "open to everybody now:", Ink::Bad),
         (ShiftKind::Exposed, "reaches a target now, and nobody is asked who calls:", Ink::Strong),
+        (ShiftKind::Loosened, "demands less of callers now:", Ink::Bad),
         (ShiftKind::Closed, "asks who is calling now:", Ink::Good),
         (ShiftKind::Changed, "requests that meet something else:", Ink::Strong),
     ] {
@@ -84,8 +85,8 @@ impl Page {
                 self.setting(setting, depth + 2);
             }
         }
-        for rule in &part.rules {
-            self.part(rule, depth + 2);
+        for inner in part.rules.iter().chain(&part.routes) {
+            self.part(inner, depth + 2);
         }
         for moved in &part.moved {
             let place = match &moved.behind {
@@ -109,11 +110,26 @@ impl Page {
     }
 }
 
-/// `rule \`orders\` asks who is calling, then: forward to orders`
+/// `rule \`orders\`: asks who is calling, then: forward to orders`, or the route of an API so.
 fn fate(fate: &Fate) -> String {
-    let rule = fate.rule.as_deref().map_or_else(|| "no rule".to_owned(), |r| format!("rule `{r}`"));
-    let asks = if fate.asks { "asks who is calling, then: " } else { "" };
-    format!("{rule}: {asks}{}", fate.end)
+    let end = &fate.end;
+    let (place, demand) = match (&fate.route, &fate.rule) {
+        (Some(route), _) => {
+            let place = format!("route `{}` of API `{}`", clean(&route.key), route.api);
+            (place, clean(&route.demand))
+        }
+        (None, rule) => {
+            let place =
+                rule.as_deref().map_or_else(|| "no rule".to_owned(), |r| format!("rule `{r}`"));
+            let asks = if fate.asks { "asks who is calling" } else { "" };
+            (place, asks.to_owned())
+        }
+    };
+    if demand.is_empty() {
+        format!("{place}: {end}")
+    } else {
+        format!("{place}: {demand}, then: {end}")
+    }
 }
 
 /// What came and what went, or both lists where only the order changed.
