@@ -45,7 +45,7 @@ use crate::config::model::{
     IdentitySource, Name,
 };
 use crate::http::{Malformed, PathPolicy};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, RouteMetrics};
 
 /// Longest request body, in bytes (API Gateway's fixed quota).
 pub const MAX_BODY: u64 = 10 * 1024 * 1024;
@@ -104,6 +104,8 @@ pub struct Route {
     pub body_models: Option<BodyModels>,
     /// What becomes of its requests.
     pub integration: Integration,
+    /// How often it is taken.
+    pub metrics: Arc<RouteMetrics>,
     variables: Vec<(Box<str>, integration::Part)>,
     mappings: Option<Mappings>,
 }
@@ -166,6 +168,7 @@ impl Api {
                 integration: Integration::compile(route, position.unwrap_or_default()),
                 variables: integration::variables(&route.pattern),
                 mappings: Mappings::compile(&route.integration),
+                metrics: metrics.route(&api.name, &route.key),
             });
         }
         Self {

@@ -13,6 +13,7 @@ mod probation;
 mod recording;
 mod rehearsal;
 mod reload;
+mod route_facts;
 mod session_key;
 mod start;
 mod stop;

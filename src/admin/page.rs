@@ -170,6 +170,7 @@ struct Overview<'a> {
     decisions: Vec<(&'static str, String, u64, Vec<Piece>)>,
     denials: Vec<DenialRow>,
     dead: usize,
+    dead_routes: usize,
     ends: Vec<(String, String, String, bool)>,
 }
 
@@ -211,7 +212,8 @@ pub(super) fn overview(facts: &Facts, refreshes: bool) -> Response {
             .take(FIRST_DENIALS)
             .map(|d| DenialRow::new(d, facts.now))
             .collect(),
-        dead: facts.rules.iter().filter(|rule| rule.requests == 0).count(),
+        dead: dead(&facts.rules),
+        dead_routes: dead(&facts.routes),
         ends: ends.collect(),
     })
 }
@@ -301,6 +303,8 @@ struct RulesPage<'a> {
     found: usize,
     all: usize,
     dead: usize,
+    routes: usize,
+    dead_routes: usize,
     number: usize,
     last: usize,
 }
@@ -322,7 +326,7 @@ pub(super) fn rules(facts: &Facts, query: &RulesQuery) -> Response {
         let texts = [&*rule.listener, &rule.name, &rule.conditions, &rule.callers, &rule.action];
         (!only_dead || rule.requests == 0) && texts.iter().any(|text| contains(text, &query.find))
     };
-    let found: Vec<_> = facts.rules.iter().filter(is_sought).collect();
+    let found: Vec<_> = facts.rules.iter().chain(&facts.routes).filter(is_sought).collect();
     let last = found.len().div_ceil(RULES).max(1);
     let number = query.page.unwrap_or(1).clamp(1, last);
     let mut others = url::form_urlencoded::Serializer::new(String::new());
@@ -349,10 +353,17 @@ pub(super) fn rules(facts: &Facts, query: &RulesQuery) -> Response {
             .collect(),
         found: found.len(),
         all: facts.rules.len(),
-        dead: facts.rules.iter().filter(|rule| rule.requests == 0).count(),
+        dead: dead(&facts.rules),
+        routes: facts.routes.len(),
+        dead_routes: dead(&facts.routes),
         number,
         last,
     })
+}
+
+/// How many were never hit.
+fn dead(rules: &[Rule]) -> usize {
+    rules.iter().filter(|rule| rule.requests == 0).count()
 }
 
 /// A rule with its figures.

@@ -44,6 +44,7 @@ fn facts(gateway: &Gateway) -> page::Facts {
         groups: Vec::new(),
         certificates: Vec::new(),
         rules: (0..5000).map(rule).collect(),
+        routes: (0..2).map(route).collect(),
         denials: Vec::new(),
         suppressed: 0,
         history: Vec::new(),
@@ -61,6 +62,16 @@ fn rule(number: u64) -> page::Rule {
         requests: number % 2,
         errors: 0,
         denials: 0,
+    }
+}
+
+/// Every other one is never hit.
+fn route(number: u64) -> page::Rule {
+    page::Rule {
+        listener: "API shop".into(),
+        name: format!("GET /parts/{number}/{{id}}"),
+        callers: "who has an API key".to_owned(),
+        ..rule(number)
     }
 }
 
@@ -485,13 +496,27 @@ fn thousands_of_rules_come_in_pages_and_dead_ones_alone() {
         (page.body.matches("data-label=\"rule\"").count(), page.body)
     };
     let (count, first) = rows("/page/rules");
-    assert!(count == 80 && first.contains("1 of 63 (5000 rules)"), "{count}");
+    assert!(count == 80 && first.contains("1 of 63 (5002 rules and routes)"), "{count}");
     let (count, last) = rows("/page/rules?page=99999");
-    assert!(count == 40 && last.contains("rule-4999") && !last.contains("rel=\"next\""));
+    assert!(count == 42 && last.contains("rule-4999") && !last.contains("rel=\"next\""));
     let (count, dead) = rows("/page/rules?dead&find=rule-1");
     assert!(count == 80 && !dead.contains(">rule-1<") && dead.contains(">rule-10<"));
     assert!(dead.contains("/page/rules?find=rule-1&#38;dead=&#38;page=2"), "{dead}");
     assert_eq!(rows("/page/rules?find=nothing-like-it").0, 0);
+}
+
+#[test]
+fn routes_of_apis_stand_behind_the_rules_with_their_hits() {
+    let admin = Running::plain();
+    let page = |path: &str| admin.ask(&format!("GET {path}"), "").body;
+    let all = page("/page/rules?find=api+shop");
+    assert!(all.contains("GET /parts/0/{id}") && all.contains("GET /parts/1/{id}"), "{all}");
+    assert!(all.contains("2 routes, 1 of them never hit"), "{all}");
+    let dead = page("/page/rules?find=api+shop&dead");
+    assert!(dead.contains("GET /parts/0/{id}") && !dead.contains("GET /parts/1/{id}"), "{dead}");
+    assert!(page("/").contains(
+        "2 routes of APIs, <a href=\"/page/rules?dead&#38;find=API\">1 of them never hit</a>"
+    ));
 }
 
 #[test]

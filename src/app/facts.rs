@@ -42,6 +42,7 @@ pub(super) fn gather(
         groups: snapshot.groups.all().map(|one| group(one, now)).collect(),
         certificates: certificates(gateway),
         rules: rules(&snapshot),
+        routes: super::route_facts::routes(&snapshot),
         denials: gateway.denials.newest(),
         suppressed: gateway.denials.suppressed(),
         history: Vec::new(),
@@ -172,7 +173,7 @@ fn callers(rule: &Written, config: &Config) -> String {
     }
 }
 
-fn holders(demand: &JwtValidation, config: &Config) -> String {
+pub(super) fn holders(demand: &JwtValidation, config: &Config) -> String {
     let pools = demand.pools.iter().filter_map(|pool| config.user_pools.get(pool.0));
     let pools: Vec<&str> = pools.map(|pool| &*pool.name).collect();
     let mut text = format!("tokens of {}", pools.join(", "));

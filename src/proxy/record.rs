@@ -9,6 +9,7 @@ use super::Gateway;
 use super::context::{Begun, Context};
 use super::{exchange, formatted};
 use crate::answer::Refusal;
+use crate::api::Route;
 use crate::connection::{BodyRefusal, ConnectionFacts};
 use crate::engine::{Decision, Reason};
 use crate::explain;
@@ -69,12 +70,15 @@ impl Gateway {
             listener.metrics.refused(cause);
         }
 
-        let access_log = self.access_log.load();
         let is_denial = match reason {
             Reason::Auth(_) | Reason::Authorizer(_) | Reason::Signature(_) => true,
             Reason::SignIn(outcome) => outcome.is_denial(),
             _ => false,
         };
+        if let Some(route) = decision.and_then(|decision| route_of(snapshot, decision)) {
+            route.metrics.request(status, is_denial);
+        }
+        let access_log = self.access_log.load();
         let want = self.recorder.wants(begun.wall.plus(total), begun.mono + total);
         if !access_log.is_on() && !is_denial && context.spans.is_none() && want.is_none() {
             return;
@@ -193,6 +197,12 @@ impl Gateway {
         };
         record
     }
+}
+
+/// The route of an API that took a request.
+fn route_of<'s>(snapshot: &'s Snapshot, decision: &Decision) -> Option<&'s Route> {
+    let place = decision.api?;
+    snapshot.apis.get(place.api)?.routes.get(place.route?)
 }
 
 /// The status of the answer; 0 when none was begun. `100 Continue` is none, and 101 is.

@@ -13,6 +13,7 @@ mod families;
 mod groups;
 mod logouts;
 mod process;
+mod routes;
 mod stickiness;
 mod text;
 mod throttling;
@@ -37,6 +38,7 @@ pub use families::{
 };
 pub use groups::GroupCounts;
 pub use logouts::LogoutMetrics;
+pub use routes::RouteMetrics;
 pub use stickiness::StickinessMetrics;
 pub use throttling::ThrottleMetrics;
 pub use usage_plans::PlanMetrics;
@@ -265,6 +267,12 @@ impl Metrics {
     #[must_use]
     pub fn authorizer(&self, api: &str, authorizer: &str) -> Arc<AuthorizerMetrics> {
         self.families.authorizer(api, authorizer)
+    }
+
+    /// The handle of a route of an API, the same cells as before if it was there before.
+    #[must_use]
+    pub fn route(&self, api: &str, route: &str) -> Arc<RouteMetrics> {
+        self.families.route(api, route)
     }
 
     /// The handle of an API's limits, or of a route's; `route` is empty for the API's own.

@@ -43,6 +43,8 @@ pub struct Facts {
     pub certificates: Vec<Certificate>,
     /// Rules in the order in which they are looked at, listener by listener.
     pub rules: Vec<Rule>,
+    /// Routes of APIs, told as rules: in place of the listener stands `API NAME`.
+    pub routes: Vec<Rule>,
     /// The last requests that were turned away, the newest first.
     pub denials: Vec<Arc<Denial>>,
     /// How many more there were.
@@ -133,7 +135,7 @@ pub struct Certificate {
     pub end: u64,
 }
 
-/// A rule of a listener.
+/// A rule of a listener, or a route of an API.
 #[derive(Debug, Clone)]
 pub struct Rule {
     /// The listener's name.

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::callouts::{self, AuthorizerMetrics};
 use super::cells::{Counter, DURATION_BUCKETS, Histogram};
 use super::logouts::{self, LogoutMetrics};
+use super::routes::{self, RouteMetrics};
 use super::stickiness::{self, StickinessMetrics};
 use super::text::{Labels, Text};
 use super::throttling::{self, ThrottleMetrics};
@@ -280,7 +281,10 @@ pub(super) struct Families {
     /// By target group.
     stickiness: Held<Box<str>, StickinessMetrics>,
     /// By API and route.
+    routes: Held<(Box<str>, Box<str>), RouteMetrics>,
+    /// By API and authorizer.
     callouts: Held<(Box<str>, Box<str>), AuthorizerMetrics>,
+    /// By API and route.
     throttling: Held<(Box<str>, Box<str>), ThrottleMetrics>,
     usage_plans: Held<Box<str>, PlanMetrics>,
 }
@@ -351,6 +355,10 @@ impl Families {
         self.callouts.get_or_make(key, || AuthorizerMetrics::new(api, authorizer))
     }
 
+    pub(super) fn route(&self, api: &str, route: &str) -> Arc<RouteMetrics> {
+        self.routes.get_or_make((api.into(), route.into()), || RouteMetrics::new(api, route))
+    }
+
     pub(super) fn throttle(&self, api: &str, route: &str) -> Arc<ThrottleMetrics> {
         let key = (api.into(), route.into());
         self.throttling.get_or_make(key, || ThrottleMetrics::new(api, route))
@@ -366,6 +374,7 @@ impl Families {
         self.write_pools(text);
         logouts::write(text, &self.logouts.living());
         stickiness::write(text, &self.stickiness.living());
+        routes::write(text, &self.routes.living());
         callouts::write(text, &self.callouts.living());
         throttling::write(text, &self.throttling.living());
         usage_plans::write(text, &self.usage_plans.living());

@@ -65,6 +65,32 @@ fn a_rule_keeps_its_counts_over_a_reload_and_loses_them_when_it_goes() {
 }
 
 #[test]
+fn routes_are_counted_by_class_and_keep_their_counts_over_a_reload() {
+    let metrics = metrics();
+    let before = metrics.route("shop", "GET /orders/{id}");
+    let _never_asked = metrics.route("shop", "GET /never");
+    before.request(200, false);
+    let after = metrics.route("shop", "GET /orders/{id}");
+    drop(before);
+    after.request(403, true);
+    after.request(503, false);
+    let told = after.outcomes();
+    assert_eq!((told.requests, told.errors, told.denials), (3, 1, 1));
+    let text = metrics.text();
+    let series = |class: &str| {
+        let labels =
+            format!("{{api=\"shop\",route=\"GET /orders/{{id}}\",status_class=\"{class}\"}}");
+        value(&text, &format!("portcullis_route_requests_total{labels}"))
+    };
+    assert_eq!(series("2xx").as_deref(), Some("1"), "{text}");
+    assert_eq!(series("4xx").as_deref(), Some("1"));
+    assert_eq!(series("3xx"), None);
+    assert!(!text.contains("GET /never"));
+    drop(after);
+    assert!(!metrics.text().contains("api=\"shop\""));
+}
+
+#[test]
 fn names_that_run_together_alike_are_kept_apart() {
     let metrics = metrics();
     let one = metrics.rule("a", "bc", &["x", "xy"], REASONS);
