@@ -85,3 +85,50 @@ fn what_was_opened_is_told_with_a_request() {
     let rule = &json["parts"][0]["rules"][0];
     assert_eq!((&rule["name"], &rule["settings"][0]["weaker"]), (&"orders".into(), &true.into()));
 }
+
+const API: &str = r#"
+user_pools:
+  customers: { user_pool_id: eu-west-1_AbCdEfGhI, app_clients: [web] }
+target_groups:
+  orders: { targets: ["127.0.0.1:1"] }
+listeners:
+  public:
+    address: 127.0.0.1:0
+    rules:
+      - { name: shop, conditions: { path_pattern: [/shop/*] }, api: shop }
+    default_action: { fixed_response: { status_code: 404 } }
+apis:
+  shop:
+    type: http
+    base_path: /shop
+    authorizers: { main: { jwt: { user_pool: customers } } }
+    routes:
+      GET /orders/{id}: { authorizer: main, scopes: [read], integration: { target_group: orders } }
+      GET /health: { authorizer: none, integration: { target_group: orders } }
+"#;
+
+#[test]
+fn a_route_of_an_api_that_was_opened_fails_as_a_rule_does() {
+    let open = API.replace("authorizer: main, scopes: [read]", "authorizer: none");
+    let looser = API.replace(", scopes: [read]", "");
+    for (new, code) in [(API, 0), (&looser, 0), (&open, 1)] {
+        let output = diff(API, new, &["--fail-on-opened"]);
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+    }
+    let text = said(&diff(API, &open, &[]));
+    for line in [
+        "open to everybody now:",
+        "GET http://unlisted.invalid/shop/orders/x on listener `public`",
+        "was  route `GET /orders/{id}` of API `shop`: asks who is calling (scope read), then: forward to orders",
+        "is   route `GET /orders/{id}` of API `shop`: forward to orders",
+        "~ route `GET /orders/{id}`",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let text = said(&diff(API, &looser, &[]));
+    assert!(text.starts_with("demands less of callers now:"), "{text}");
+    let json = diff(API, &looser, &["--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(json["requests"][0]["change"], "loosened");
+    assert_eq!(json["requests"][0]["old"]["route"], "GET /orders/{id}");
+}

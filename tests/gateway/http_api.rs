@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::issuer::{Key, Mode};
-use crate::support::{Gateway, Issuer, Start, Target, wire};
+use crate::support::{Gateway, Issuer, Start, Target, eventually, wire};
 
 /// A gateway with an API under `/shop`, and an open rule behind it that takes everything else.
 fn api(issuer: &Issuer, target: &Target, keys: &str, routes: &str) -> Gateway {
@@ -71,6 +71,32 @@ fn what_no_route_takes_is_the_apis_own_404_and_never_the_next_rule() {
     }
     assert!(target.taken().is_empty());
     assert_eq!(wire::get(gateway.address(), "/elsewhere").status, 200);
+}
+
+#[test]
+fn each_route_is_counted_by_what_came_of_it_and_shown_with_its_hits() {
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let routes = route("GET /orders/{id}", OPEN, "")
+        + &route("GET /closed", CLOSED, "")
+        + &route("GET /never", OPEN, "");
+    let gateway = api(&issuer, &target, "", &routes);
+    for path in ["/shop/orders/1", "/shop/orders/2", "/shop/closed", "/shop/nowhere", "/elsewhere"]
+    {
+        wire::get(gateway.address(), path);
+    }
+    for (key, class, count) in [("GET /orders/{id}", "2xx", 2.0), ("GET /closed", "4xx", 1.0)] {
+        let series = format!(
+            "portcullis_route_requests_total{{api=\"shop\",route=\"{key}\",status_class=\"{class}\"}}"
+        );
+        eventually(&series, || (gateway.metric(&series) == Some(count)).then_some(()));
+    }
+    assert_eq!(gateway.metric_sum("portcullis_route_requests_total", &[]), 3.0);
+    let page = gateway.ask_admin("/page/rules?dead&find=shop").text();
+    assert!(page.contains("GET /never") && page.contains("path /shop/never"), "{page}");
+    assert!(!page.contains("GET /closed"), "{page}");
+    let page = gateway.ask_admin("/page/rules?find=API+shop").text();
+    assert!(page.contains("3 routes, 1 of them never hit"), "{page}");
+    assert!(page.contains("tokens of customers"), "{page}");
 }
 
 #[test]

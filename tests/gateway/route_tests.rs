@@ -165,6 +165,58 @@ fn what_could_be_weakened_unnoticed_is_told() {
 }
 
 #[test]
+fn routes_of_apis_are_counted_and_weakened_too() {
+    let file = r#"
+user_pools:
+  customers: { user_pool_id: eu-west-1_AbCdEfGhI, app_clients: [web] }
+target_groups:
+  orders: { targets: ["127.0.0.1:1"] }
+listeners:
+  public:
+    address: 127.0.0.1:0
+    rules:
+      - { name: shop, conditions: { path_pattern: [/shop/*] }, api: shop }
+    default_action: { fixed_response: { status_code: 404 } }
+apis:
+  shop:
+    type: http
+    base_path: /shop
+    authorizers: { main: { jwt: { user_pool: customers } } }
+    routes:
+      GET /orders/{id}: { authorizer: main, integration: { target_group: orders } }
+      GET /health: { authorizer: none, integration: { target_group: orders } }
+"#;
+    let tests = "\
+tests:
+  - request: GET /shop/orders/1
+    as: { claims: {} }
+    expect: { route: 'GET /orders/{id}', target_group: orders }
+  - { request: GET /, expect: { status: 404 } }
+";
+    let files = Files::new(file, Some(tests));
+    let (code, said) = files.test(&["--min-coverage", "76"]);
+    assert_eq!(code, Some(1), "{said}");
+    for line in [
+        "routes that no test reached:\n  shop / GET /health  (line 19)",
+        "protected routes that refused nobody in any test:\n  shop / GET /orders/{id}  (line 18)",
+        "2 of 2 rules and 1 of 2 routes reached",
+        "too few rules and routes: 75 % reached, 76 % wanted",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    let (code, said) = files.test(&["--mutate"]);
+    assert_eq!(code, Some(1), "{said}");
+    let told = "route `GET /orders/{id}` of API `shop` asked nobody who is calling";
+    assert!(said.contains(told), "{said}");
+    assert!(said.contains("routes.yaml:18)"), "{said}");
+    assert!(!said.contains("`GET /orders/{id}` of API `shop` were not there"), "{said}");
+    let wrong = tests.replace("GET /orders/{id}'", "GET /health'");
+    let (code, said) = Files::new(file, Some(&wrong)).test(&[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("route: expected GET /health, got GET /orders/{id}"), "{said}");
+}
+
+#[test]
 fn what_is_no_file_of_tests_is_refused_soon_and_without_a_panic() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..30 {

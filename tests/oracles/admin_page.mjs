@@ -28,6 +28,7 @@ say("it says what was wanted and what was there",
   overview.includes("scopes wanted: orders/write; found: orders/read"), overview);
 say("it says what a reason means", overview.includes("wanted: one authorization: Bearer TOKEN; found: absent"), overview);
 say("dead rules stand out", overview.includes("1 of them never hit"), overview);
+say("and dead routes of APIs", overview.includes("2 routes of APIs, 1 of them never hit"), overview);
 say("a path is text, whatever it looks like", overview.includes("<script>") || overview.includes("%3Cscript%3E"), overview);
 await first.click("a:has(code:text-is('scope_missing'))");
 const why = await first.innerText("main");
@@ -37,6 +38,7 @@ say("it says how to ask for more", why.includes("portcullis explain routes.yaml 
 const denial = new URL(first.url()).pathname;
 await first.goto(admin + "/page/rules?dead");
 const dead = await first.innerText("tbody");
+say("and so can the routes", dead.includes("GET /forgotten") && !dead.includes("GET /parts"), dead);
 say("the rules never hit can be had alone", dead.includes("never-asked-for") && !dead.includes("scopes"), dead);
 await first.goto(admin + "/page/denials?find=TOKEN_MISSING");
 say("denials can be searched", (await first.locator("tbody tr").count()) === 1, await first.innerText("main"));

@@ -34,7 +34,17 @@ listeners:
         conditions: {{ host_header: [nobody.example.com] }}
         public: true
         forward: gone
+      - name: shop
+        conditions: {{ path_pattern: ["/shop/*"] }}
+        api: shop
     default_action: {{ fixed_response: {{ status_code: 404 }} }}
+apis:
+  shop:
+    type: http
+    base_path: /shop
+    routes:
+      "GET /parts/{{id}}": {{ authorizer: none, integration: {{ target_group: orders }} }}
+      "GET /forgotten": {{ authorizer: none, integration: {{ target_group: orders }} }}
 """
 #: A path that would be a script, were it not for the page's care.
 SCRIPT = "/orders/%3Cscript%3Edocument.title=1%3C/script%3E'"
@@ -53,7 +63,7 @@ def run():
     with Server({"/jwks.json": {"keys": [key.jwk()]}}) as server:
         with Gateway(ROUTES.format(issuer=ISSUER, server=server.address)) as gateway:
             client = Client(gateway.address)
-            for path, authorization in (("/orders/1", f"Bearer {token}".encode()), (SCRIPT, None), ("/elsewhere", None)):
+            for path, authorization in (("/orders/1", f"Bearer {token}".encode()), (SCRIPT, None), ("/elsewhere", None), ("/shop/parts/1", None)):
                 client.get(path, authorization)
             client.close()
             look(suite, chromium, gateway.admin, token)
