@@ -104,6 +104,22 @@ pub enum ImportError {
     Incomplete(&'static str),
 }
 
+/// The list as JSON, in the same order.
+#[must_use]
+pub fn report_json(notes: &[Note]) -> String {
+    let note = |note: &Note| {
+        let kind = match note.kind {
+            Kind::ToDo => "to_do",
+            Kind::Dropped => "dropped",
+            Kind::Changed => "changed",
+            Kind::Advice => "advice",
+        };
+        serde_json::json!({ "kind": kind, "place": note.place, "text": note.text })
+    };
+    let notes: Vec<serde_json::Value> = notes.iter().map(note).collect();
+    format!("{:#}\n", serde_json::Value::from(notes))
+}
+
 /// The list as Markdown.
 #[must_use]
 pub fn report(notes: &[Note]) -> String {

@@ -7,6 +7,7 @@
 mod coverage;
 pub mod draft;
 mod expectation;
+mod json;
 mod junit;
 pub mod mutation;
 mod text;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use self::coverage::{Coverage, RouteCoverage, RuleCoverage, Seen};
 pub use self::expectation::Mismatch;
+pub use self::json::to_json;
 pub use self::junit::to_junit;
 pub use self::text::{Options, render, render_mutation};
 pub use self::wallet::Wallet;

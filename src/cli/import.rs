@@ -110,6 +110,9 @@ pub(super) struct ImportArgs {
     /// Where the report goes, as Markdown. Default: standard error
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// The report as a JSON list instead of Markdown
+    #[arg(long)]
+    json: bool,
     /// Where tests of it go, for `portcullis test`. Default: beside --output, as routes.test.yaml
     #[arg(long, value_name = "FILE")]
     tests: Option<PathBuf>,
@@ -142,7 +145,10 @@ pub(super) fn run(command: &ImportCommand) -> Result<String, String> {
     }
     let imported = import(&documents).map_err(|why| why.to_string())?;
     let Imported { routes, notes } = without_dead_rules(imported);
-    let report = crate::import::report(&notes);
+    let report = match args.json {
+        true => import::report_json(&notes),
+        false => import::report(&notes),
+    };
     write(args.output.as_deref(), &routes, &mut io::stdout().lock())?;
     write(args.report.as_deref(), &report, &mut io::stderr().lock())?;
     let mut told = format!("{} files read, {} things to know", documents.len(), notes.len());

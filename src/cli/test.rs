@@ -1,7 +1,7 @@
 //! `portcullis test [FILE]`: runs the tests beside the file.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::explain::{Failure, now, signer, snapshot_of};
@@ -26,6 +26,9 @@ pub struct TestArgs {
     /// Also list the tests that pass
     #[arg(short, long)]
     verbose: bool,
+    /// One JSON object instead of text
+    #[arg(long, conflicts_with_all = ["verbose", "draft"])]
+    json: bool,
     /// Also write the results as JUnit XML
     #[arg(long, value_name = "PATH")]
     junit: Option<PathBuf>,
@@ -64,12 +67,14 @@ pub fn run(args: &TestArgs, color: bool, out: &mut impl Write) -> Result<u8, Fai
     let moment = now();
     let mut wallet = Wallet::new(&suite, signer(&snapshot, moment)?);
     let run = route_tests::run(&suite, &snapshot, &mut wallet, moment);
-    let written = Failure::Output;
     let name = suite.source.name().to_owned();
     let options =
         route_tests::Options { verbose: args.verbose, coverage: args.filter.is_none(), color };
-    let text = route_tests::render(&run, &name, options);
-    out.write_all(text.as_bytes()).map_err(written)?;
+    let mut say = |text: &str| match args.json {
+        true => Ok(()),
+        false => out.write_all(text.as_bytes()).map_err(Failure::Output),
+    };
+    say(&route_tests::render(&run, &name, options))?;
     if let Some(junit) = &args.junit {
         fs::write(junit, route_tests::to_junit(&run, &name))
             .map_err(|why| Failure::Work(format!("cannot write {}: {why}", junit.display())))?;
@@ -80,17 +85,26 @@ pub fn run(args: &TestArgs, color: bool, out: &mut impl Write) -> Result<u8, Fai
     {
         let reached = run.coverage.percentage();
         let what = if run.coverage.routes().count() == 0 { "rules" } else { "rules and routes" };
-        writeln!(out, "too few {what}: {reached} % reached, {least} % wanted").map_err(written)?;
+        say(&format!("too few {what}: {reached} % reached, {least} % wanted\n"))?;
         is_good = false;
     }
+    let configuration = args.file.display().to_string();
+    let mut mutation = None;
     if args.mutate && is_good {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), "");
-        let mutation = mutation::mutate(&suite, &run, &snapshot, &mut wallet, &metrics, moment)
+        let mutated = mutation::mutate(&suite, &run, &snapshot, &mut wallet, &metrics, moment)
             .map_err(|why| Failure::Work(why.to_string()))?;
-        let name = args.file.display().to_string();
-        let text = route_tests::render_mutation(&mutation, &name, color);
-        out.write_all(text.as_bytes()).map_err(written)?;
-        is_good = mutation.survivors.is_empty();
+        say(&route_tests::render_mutation(&mutated, &configuration, color))?;
+        is_good = mutated.survivors.is_empty();
+        mutation = Some(mutated);
+    }
+    if args.json {
+        let files = (&*name, &*configuration);
+        let told = route_tests::to_json(&run, files, mutation.as_ref(), is_good);
+        serde_json::to_writer_pretty(&mut *out, &told)
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(out))
+            .map_err(Failure::Output)?;
     }
     Ok(u8::from(!is_good))
 }

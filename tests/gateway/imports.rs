@@ -89,6 +89,21 @@ fn what_guards_a_rest_api_guards_it_here_and_nobody_comes_in_before_it_is_filled
 }
 
 #[test]
+fn a_program_reads_the_report_as_json() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/gateway/imports/storage.apigateway.json")
+        .to_string_lossy()
+        .into_owned();
+    let output = portcullis(&["import", "apigateway", &source, "--json"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report = said.rsplit_once("]\n").map_or("", |(list, _)| list).to_owned() + "]";
+    let report: serde_json::Value =
+        serde_json::from_str(&report).unwrap_or_else(|_| panic!("{said}"));
+    let kinds: Vec<_> = report.as_array().expect("a list").iter().map(|n| &n["kind"]).collect();
+    assert!(kinds.contains(&&"to_do".into()) && kinds.contains(&&"dropped".into()), "{said}");
+}
+
+#[test]
 fn an_ingress_that_signs_people_in_does_so_on_https_and_redirects_http_only() {
     let folder = imported("ingress", "cognito.ingress.yaml");
     let routes = text(&folder, "routes.yaml");

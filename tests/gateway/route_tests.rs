@@ -151,6 +151,30 @@ fn results_are_written_for_ci_servers() {
 }
 
 #[test]
+fn a_program_reads_results_as_json() {
+    let files = Files::new(FILE, Some(&TESTS.replace("status: 404", "status: 403")));
+    let json = |files: &Files, options: &[&str]| {
+        let (code, said) = files.test(&[&["--json"], options].concat());
+        (
+            code,
+            serde_json::from_str::<serde_json::Value>(&said).unwrap_or_else(|_| panic!("{said}")),
+        )
+    };
+    let (code, told) = json(&files, &[]);
+    assert_eq!((code, &told["good"], &told["failed"]), (Some(1), &false.into(), &1.into()));
+    let wrong = &told["tests"][1]["failures"][0];
+    assert_eq!(wrong["mismatches"][0]["what"], "status", "{wrong:#}");
+    assert_eq!(wrong["explanation"]["rule"], "default", "{wrong:#}");
+    assert_eq!(told["coverage"]["rules"][0]["protected"], true, "{told:#}");
+    assert!(told["coverage"]["rules"][0]["at"].as_str().expect("text").ends_with("routes.yaml:10"));
+    let (code, told) = json(&Files::new(FILE, Some(TESTS)), &["--mutate"]);
+    assert_eq!(code, Some(1));
+    let survivors = told["mutation"]["survivors"].as_array().expect("a list");
+    let asked = |one: &serde_json::Value| one["what"].to_string().contains("asked nobody");
+    assert!(survivors.iter().any(asked), "{told:#}");
+}
+
+#[test]
 fn what_could_be_weakened_unnoticed_is_told() {
     let files = Files::new(FILE, Some(TESTS));
     let (code, said) = files.test(&["--mutate"]);

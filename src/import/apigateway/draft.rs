@@ -105,7 +105,7 @@ impl Route {
             match integration {
                 Integration::Proxy(proxy) => proxy.write(file),
                 Integration::Mock(answer) => {
-                    file.raw("integration", &format!("{{ mock: {answer} }}"))
+                    file.raw("integration", &format!("{{ mock: {answer} }}"));
                 }
             }
         });

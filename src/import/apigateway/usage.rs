@@ -50,7 +50,7 @@ impl Import<'_> {
             written.under(&name, |file| {
                 file.list("api_keys", own.iter().copied());
                 file.under("apis", |file| {
-                    apis.iter().for_each(|api| file.item(|file| api.write(file)))
+                    apis.iter().for_each(|api| file.item(|file| api.write(file)));
                 });
                 if let Some(limit) = limit_of(&plan) {
                     file.raw("throttle", &limit);
