@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::config::iam_policy::Policy;
 use crate::config::model::{
     AccessLog, Admin, AppClients, AwsCredential, Config, DenyFile, DevelopmentClient,
     DevelopmentGrant, DevelopmentGroup, DevelopmentUser, DevelopmentUserPool, IdentityAssertion,
@@ -116,7 +117,7 @@ fn aws_credential(credential: &AwsCredential) -> Value {
         "session_token": session_token.as_ref().map(|token| secret(Some(token))),
         "arn": arn,
         "user_id": user_id,
-        "policies": policies.len(),
+        "policies": policies.iter().map(Policy::fingerprint).collect::<Vec<_>>(),
     })
 }
 

@@ -155,6 +155,13 @@ enum Principals {
 }
 
 impl Policy {
+    /// Digits that differ where policies say something else.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let digest = super::digest(format!("{:?}", self.statements).as_bytes());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Reads a document.
     ///
     /// # Errors

@@ -351,3 +351,26 @@ fn what_else_becomes_of_a_route_is_told_with_it() {
     assert_eq!(difference.shifts[0].kind, ShiftKind::Exposed);
     assert!(between(API, API).is_empty());
 }
+
+#[test]
+fn a_policy_that_says_something_else_is_told_and_another_spelling_is_not() {
+    let file = |policy: &str| {
+        format!(
+            "target_groups: {{ orders: {{ targets: [\"127.0.0.1:1\"] }} }}\n\
+             listeners: {{ public: {{ address: 127.0.0.1:8080, default_action: {{ api: pay }} }} }}\n\
+             apis:\n  pay:\n    type: rest\n    authorizer: none\n    policy: {policy}\n    routes:\n      \
+             GET /a: {{ integration: {{ target_group: orders }} }}\n"
+        )
+    };
+    let statement = |effect: &str, network: &str| {
+        format!(
+            "{{ Statement: [{{ Effect: {effect}, Principal: \"*\", Action: \"execute-api:Invoke\", \
+             Resource: \"execute-api:/*\", Condition: {{ IpAddress: {{ \"aws:SourceIp\": {network} }} }} }}] }}"
+        )
+    };
+    let old = file(&statement("Allow", "192.0.2.0/24"));
+    assert!(between(&old, &old.replace("Effect: Allow", "Effect: 'Allow'")).is_empty());
+    let wider = file(&statement("Allow", "0.0.0.0/0"));
+    let text = render(&between(&old, &wider), false);
+    assert!(text.contains("policy_digest"), "{text}");
+}

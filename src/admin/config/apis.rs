@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::claims::jwt_validation;
 use super::{Names, seconds};
 use crate::config::expression::Expression;
+use crate::config::iam_policy::Policy;
 use crate::config::model::{
     AllowedOrigin, Api, AuthorizerKind, Backend, Cors, GatewayResponse, Integration, Mapped,
     Mapping, Mock, Operation, RequestParameter, ResponseCase, Route, RouteAuthorizer, Segment,
@@ -44,6 +45,7 @@ pub(super) fn api(api: &Api, names: &Names<'_>) -> Value {
         "type": flavour.as_str(),
         "arn": &**arn,
         "policy": policy.is_some(),
+        "policy_digest": policy.as_ref().map(Policy::fingerprint),
         "base_path": base_path,
         "stage": stage.as_deref().unwrap_or("$default"),
         "stage_in_path": has_stage_in_path,
