@@ -5,6 +5,7 @@
 //! everything a client may be slow with, and draining. Nothing here knows what a request means.
 
 mod chunked;
+mod clients;
 mod descriptors;
 mod desync;
 mod facts;

@@ -72,6 +72,7 @@ fn sample(gateway: &Gateway, stats: &ConnectionStats, metrics: &Metrics) {
     metrics.set_connection_events(&[
         ("accepted", read(&stats.accepted)),
         ("refused_at_limit", read(&stats.refused_at_limit)),
+        ("refused_at_client_limit", read(&stats.refused_at_client_limit)),
         ("accept_pause", read(&stats.accept_pauses)),
         ("proxy_header", read(&stats.proxy_headers)),
         ("handshake_failure", read(&stats.handshake_failures)),

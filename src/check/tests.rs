@@ -56,6 +56,7 @@ fn config(rules: Vec<Rule>, default_rule: Rule) -> Config {
             desync_mitigation_mode: DesyncMitigationMode::Defensive,
             max_request_body: 1,
             max_connections: 1,
+            max_connections_per_client: None,
             max_http2_requests: 1,
             rules,
             default_rule,

@@ -108,7 +108,7 @@ pub fn run(
     let (file, method, url) = match &args.words[..] {
         [file, method, url] => (Path::new(file), method, url),
         [method, url] => (default_file, method, url),
-        _ => return Err(Failure::Usage("say METHOD and URL".to_owned())),
+        _ => return Err(Failure::Usage("say METHOD URL, or FILE METHOD URL".to_owned())),
     };
     let question = Question {
         method: method.clone(),

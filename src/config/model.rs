@@ -572,6 +572,8 @@ pub struct Listener {
     pub max_request_body: u64,
     /// Client connections at a time. Default 65,536.
     pub max_connections: usize,
+    /// Those of one client at a time; not bounded when absent.
+    pub max_connections_per_client: Option<usize>,
     /// Requests on one HTTP/2 connection. Default: 10,000.
     pub max_http2_requests: u64,
     /// Rules in the order in which they are tried.

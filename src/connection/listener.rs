@@ -120,6 +120,8 @@ pub struct ListenerSettings {
     pub desync: model::DesyncMitigationMode,
     /// Connections at a time.
     pub max_connections: usize,
+    /// Those of one client at a time; not bounded when absent.
+    pub max_connections_per_client: Option<usize>,
     /// Requests on one HTTP/2 connection; then it gets GOAWAY.
     pub max_http2_requests: u64,
     /// The header that each connection begins with.
@@ -141,6 +143,7 @@ impl ListenerSettings {
             head_timeout: listener.head_timeout,
             desync: listener.desync_mitigation_mode,
             max_connections: listener.max_connections,
+            max_connections_per_client: listener.max_connections_per_client,
             max_http2_requests: listener.max_http2_requests,
             proxy_protocol: listener.proxy_protocol,
             trusted_proxies: listener.trusted_proxies.clone(),

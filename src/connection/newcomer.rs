@@ -1,7 +1,8 @@
 //! From an accepted socket to the HTTP engine: TLS, then request after request.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
@@ -12,11 +13,13 @@ use rustls::{CipherSuite, NamedGroup, ServerConnection};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::clients::{Clients, Seat};
 use super::facts::{ConnectionFacts, HttpVersion, Life, TlsFacts};
 use super::guarded::Guarded;
 use super::journal::{Arrival, Journal};
 use super::listener::ListenerSettings;
 use super::proxy_protocol::{self, Fault};
+use super::service::busy;
 use super::transport::Transport;
 use super::watch::{Admission, Book};
 use crate::clock;
@@ -32,8 +35,12 @@ pub(super) struct Newcomer<A> {
     pub(super) journal: Arc<Journal>,
     pub(super) listener: usize,
     pub(super) settings: Arc<ListenerSettings>,
+    pub(super) clients: Arc<Clients>,
     pub(super) admission: Admission,
 }
+
+/// A client has as many connections as it may have.
+struct TooMany;
 
 impl<A> Newcomer<A>
 where
@@ -47,6 +54,7 @@ where
             Err(error) => return tracing::debug!(%peer, %error, "client left at once"),
         };
         let Some(source) = self.source(&mut tcp, peer).await else { return };
+        let Ok(_seat) = self.seat(&tcp, source.ip()) else { return };
         let arrival = self.journal.arrival(source, local);
         let began = clock::monotonic();
         let Some((transport, tls, http)) = self.handshake(tcp, arrival).await else { return };
@@ -82,6 +90,23 @@ where
             peer = %source, listener, bytes_in = facts.bytes_in(), bytes_out = facts.bytes_out(),
             requests = facts.requests(), "connection closed"
         );
+    }
+
+    /// A seat for the client, where the listener counts them.
+    fn seat(&self, tcp: &TcpStream, client: IpAddr) -> Result<Option<Seat>, TooMany> {
+        let settings = &self.settings;
+        let Some(most) = settings.max_connections_per_client else { return Ok(None) };
+        if settings.trusted_proxies.contains(client) {
+            return Ok(None);
+        }
+        let seat = self.clients.seat(client, most);
+        if seat.is_none() {
+            self.book.stats.refused_at_client_limit.fetch_add(1, Relaxed);
+            if settings.tls.is_none() {
+                let _ = tcp.try_write(&busy(&settings.style));
+            }
+        }
+        seat.map(Some).ok_or(TooMany)
     }
 
     /// Where the connection comes from, by its PROXY header if it must have one.

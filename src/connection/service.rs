@@ -21,6 +21,7 @@ use pingora_core::services::Service;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::clients::Clients;
 use super::journal::Journal;
 use super::listener::{BoundListener, ListenerHandle, ListenerSettings};
 use super::memory::MemoryLimit;
@@ -124,6 +125,7 @@ where
                 index,
                 settings: Arc::clone(settings),
                 place: Place::default(),
+                clients: Arc::default(),
                 permits: Arc::clone(&permits),
                 budget: self.budget,
                 is_shared,
@@ -174,6 +176,7 @@ struct Entrance<A> {
     index: usize,
     settings: Arc<ArcSwap<ListenerSettings>>,
     place: Place,
+    clients: Arc<Clients>,
     permits: Arc<Semaphore>,
     budget: usize,
     is_shared: bool,
@@ -272,14 +275,15 @@ where
             journal: Arc::clone(&self.journal),
             listener: self.index,
             settings,
+            clients: Arc::clone(&self.clients),
             admission,
         };
         tokio::spawn(newcomer.serve(tcp, peer));
     }
 }
 
-/// Answered, as well as one write does it, where `max_connections` are open.
-fn busy(style: &Style) -> Vec<u8> {
+/// Answered, as well as one write does it, where there are as many connections as there may be.
+pub(super) fn busy(style: &Style) -> Vec<u8> {
     let answer = Answer::page(503).with(RETRY_AFTER, HeaderValue::from_static("1"));
     style.dress(answer, Caller::default(), "").to_last_words(&date::get_cached_date())
 }

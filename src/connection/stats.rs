@@ -19,6 +19,8 @@ pub struct ConnectionStats {
     pub active: AtomicU64,
     /// Connections turned away since their listener had `max_connections`.
     pub refused_at_limit: AtomicU64,
+    /// Connections turned away since their client had `max_connections_per_client`.
+    pub refused_at_client_limit: AtomicU64,
     /// Times that accepting paused for want of file descriptors.
     pub accept_pauses: AtomicU64,
     /// Connections closed since they did not begin with the PROXY header that they must.

@@ -14,6 +14,7 @@ mod bodies;
 mod claim_headers;
 mod client_address;
 mod client_certificates;
+mod client_limits;
 mod clock;
 mod commands;
 mod conditions;

@@ -242,6 +242,7 @@ fn listener() -> Listener {
         desync_mitigation_mode: crate::config::model::DesyncMitigationMode::Defensive,
         max_request_body: 1 << 30,
         max_connections: 65_536,
+        max_connections_per_client: None,
         max_http2_requests: 10_000,
         rules: vec![rule("orders-api", forward), rule("to-https", redirect)],
         default_rule: rule("default", fixed),

@@ -64,6 +64,10 @@ pub(in crate::config) struct Listener {
     /// Client connections at a time. Default: 65536.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::config) max_connections: Field<u64>,
+    /// Client connections of one address at a time, or of the first 64 bits of an IPv6 address. Those
+    /// of `trusted_proxies` are not counted. Default: as many as `max_connections`.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(in crate::config) max_connections_per_client: Field<u64>,
     /// Requests on one HTTP/2 connection; then it gets GOAWAY. Default: 10000.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub(in crate::config) max_http2_requests: Field<u64>,

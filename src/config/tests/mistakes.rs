@@ -691,6 +691,7 @@ listeners:
   public:
     address: 127.0.0.1:8080
     max_connections: 10
+    max_connections_per_client: 5
     max_request_body: 1MiB
     head_timeout: 1s
     idle_timeout: 2s
@@ -725,6 +726,7 @@ fn numbers_beyond_their_range_are_refused_wherever_they_stand() {
         ("unhealthy_threshold: ", "3"),
         ("duration: ", "24h"),
         ("max_connections: ", "10"),
+        ("max_connections_per_client: ", "5"),
         ("max_request_body: ", "1MiB"),
         ("head_timeout: ", "1s"),
         ("idle_timeout: ", "2s"),

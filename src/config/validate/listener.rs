@@ -93,6 +93,9 @@ impl Judge<'_> {
         let head_timeout = self.duration(&raw.head_timeout, seconds(10), limits);
         let max_request_body = self.size(&raw.max_request_body, 1 << 30, 0..=1 << 50);
         let max_connections = self.number(&raw.max_connections, 65_536, 1..=1_000_000);
+        let max_per_client = self.number(&raw.max_connections_per_client, 1, 1..=1_000_000);
+        let max_connections_per_client =
+            raw.max_connections_per_client.given().map(|_| max_per_client);
         let max_http2_requests = self.number(&raw.max_http2_requests, 10_000, 1..=1_000_000_000);
         let model = address.zip(default_rule).map(|((_, address), default_rule)| Listener {
             name: name.value.as_str().into(),
@@ -111,6 +114,7 @@ impl Judge<'_> {
             desync_mitigation_mode: desync_mitigation_mode(raw.desync_mitigation_mode.value()),
             max_request_body,
             max_connections,
+            max_connections_per_client,
             max_http2_requests,
             rules,
             default_rule,

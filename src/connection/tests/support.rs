@@ -109,6 +109,7 @@ pub(super) fn settings() -> ListenerSettings {
         head_timeout: PATIENCE,
         desync: crate::config::model::DesyncMitigationMode::Defensive,
         max_connections: 1000,
+        max_connections_per_client: None,
         max_http2_requests: 10_000,
         proxy_protocol: None,
         trusted_proxies: crate::http::TrustedProxies::default(),

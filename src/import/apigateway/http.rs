@@ -152,9 +152,12 @@ impl Import<'_> {
         route.ignore(&["RouteId", "OperationName", "ApiGatewayManaged", "RequestModels"]);
         let needs_key = route.flag("ApiKeyRequired") == Some(true);
         let id = route.text("AuthorizerId");
-        let scopes = route.texts("AuthorizationScopes").into_iter().map(str::to_owned).collect();
+        let kind = route.text("AuthorizationType").unwrap_or("NONE");
+        // Those of another kind of authorizer mean nothing at the source.
+        let scopes = route.texts("AuthorizationScopes").into_iter();
+        let scopes = scopes.filter(|_| kind == "JWT").map(str::to_owned).collect();
         let target = route.text("Target").and_then(|target| target.strip_prefix("integrations/"));
-        let authorizer = match route.text("AuthorizationType").unwrap_or("NONE") {
+        let authorizer = match kind {
             "NONE" => "none".to_owned(),
             "JWT" | "CUSTOM" => {
                 let name = id.and_then(|id| known.get(id).cloned().flatten());

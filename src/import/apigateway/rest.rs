@@ -140,9 +140,13 @@ impl Import<'_> {
         let method = Object::new(value, at)
             .ok_or("nothing is known of it: get resources with `--embed methods`")?;
         method.ignore(&["httpMethod", "methodResponses", "operationName", "methodIntegration"]);
-        let scopes = method.texts("authorizationScopes").into_iter().map(str::to_owned).collect();
+        let kind = method.text("authorizationType");
+        // Those of another kind of authorizer mean nothing at the source.
+        let has_scopes = matches!(kind, Some("COGNITO_USER_POOLS" | "JWT"));
+        let scopes = method.texts("authorizationScopes").into_iter();
+        let scopes = scopes.filter(|_| has_scopes).map(str::to_owned).collect();
         let id = method.text("authorizerId");
-        let authorizer = match method.text("authorizationType") {
+        let authorizer = match kind {
             Some("NONE") => "none".to_owned(),
             Some("COGNITO_USER_POOLS" | "CUSTOM" | "JWT") => {
                 let name = id.and_then(|id| known.get(id).cloned().flatten());

@@ -229,7 +229,11 @@ fn signatures_and_functions_are_asked_for_and_nobody_comes_through_before_they_a
         "EnableSimpleResponses": true });
     let (imported, config) = import_http(
         &[
-            route("GET /a", "i", json!({ "AuthorizationType": "AWS_IAM" })),
+            route(
+                "GET /a",
+                "i",
+                json!({ "AuthorizationType": "AWS_IAM", "AuthorizationScopes": ["x"] }),
+            ),
             route("GET /b", "i", json!({ "AuthorizationType": "CUSTOM", "AuthorizerId": "fn" })),
         ],
         &[integration("i", "https://x.example.com/a", json!({}))],
