@@ -20,7 +20,44 @@ pub(super) fn documents(resources: &Resources) -> Vec<Document> {
     for api in resources.of("api_gateway_rest_api") {
         rest(api, resources, &mut documents);
     }
+    usage(resources, &mut documents);
     documents
+}
+
+/// API keys and usage plans, without the keys' values.
+fn usage(resources: &Resources, documents: &mut Vec<Document>) {
+    let mut add = |name: String, items: Vec<Value>| {
+        let text = json!({ "items": items }).to_string();
+        documents.push(Document { name, text });
+    };
+    let key = |one: &Resource| {
+        let is_enabled = one.values.get("enabled").and_then(Value::as_bool).unwrap_or(true);
+        json!({ "id": one.text("id"), "name": one.own_name(), "enabled": is_enabled })
+    };
+    add("api-keys".to_owned(), resources.of("api_gateway_api_key").map(key).collect());
+    for plan in resources.of("api_gateway_usage_plan") {
+        let id = plan.text("id").unwrap_or_default();
+        let stages = blocks(&plan.values, "api_stages").map(|stage| {
+            let limits = blocks(stage, "throttle").filter_map(|limit| {
+                let path = limit.get("path")?.as_str()?.to_owned();
+                Some((path, Value::Object(members(limit, camel))))
+            });
+            let limits: Map<String, Value> = limits.collect();
+            json!({ "apiId": stage.get("api_id"), "stage": stage.get("stage"), "throttle": limits })
+        });
+        let mut made =
+            json!({ "id": id, "name": plan.own_name(), "apiStages": stages.collect::<Vec<_>>() });
+        for (theirs, ours) in [("throttle_settings", "throttle"), ("quota_settings", "quota")] {
+            if let Some(settings) = block(&plan.values, theirs) {
+                made[ours] = Value::Object(members(settings, camel));
+            }
+        }
+        add(format!("usage-plans-{id}"), vec![made]);
+        let own = resources.of("api_gateway_usage_plan_key");
+        let own = own.filter(|one| one.text("usage_plan_id") == Some(id));
+        let own = own.map(|one| json!({ "id": one.text("key_id"), "type": "API_KEY" }));
+        add(format!("usage-plan-keys-{id}"), own.collect());
+    }
 }
 
 /// Members of the resource, with `id` under the name that AWS has for it.
@@ -144,7 +181,10 @@ fn rest(api: &Resource, resources: &Resources, documents: &mut Vec<Document>) {
     let listed = paths.iter().map(|(own, path)| {
         let methods = of("api_gateway_method")
             .filter(|one| one.text("resource_id").unwrap_or_default() == own);
-        let methods = methods.map(|one| method(one, of("api_gateway_integration")));
+        let methods = methods.map(|one| {
+            let responses = of("api_gateway_integration_response");
+            method(one, of("api_gateway_integration"), responses)
+        });
         json!({ "id": own, "path": path, "resourceMethods": methods.collect::<Map<_, _>>() })
     });
     add("resources", listed.collect());
@@ -196,6 +236,7 @@ fn path(resource: &Resource, all: &[&Resource]) -> String {
 fn method<'r>(
     method: &Resource,
     mut integrations: impl Iterator<Item = &'r Resource>,
+    responses: impl Iterator<Item = &'r Resource>,
 ) -> (String, Value) {
     let verb = method.text("http_method").unwrap_or("ANY").to_owned();
     let mut made = members(&method.values, camel);
@@ -206,9 +247,17 @@ fn method<'r>(
     // What is not known is not open.
     let authorization = method.text("authorization").unwrap_or("CUSTOM");
     made.insert("authorizationType".to_owned(), authorization.into());
-    let own = integrations.find(|one| {
+    let is_its = |one: &&Resource| {
         one.text("resource_id") == method.text("resource_id")
             && one.text("http_method") == Some(&verb)
+    };
+    let own = integrations.find(is_its);
+    let responses = responses.filter(is_its).filter_map(|one| {
+        let mut made = members(&one.values, camel);
+        for key in ["id", "restApiId", "resourceId", "httpMethod"] {
+            made.remove(key);
+        }
+        Some((one.text("status_code")?.to_owned(), Value::Object(made)))
     });
     if let Some(own) = own {
         let mut integration = members(&own.values, camel);
@@ -221,6 +270,8 @@ fn method<'r>(
         if let Some(millis) = integration.remove("timeoutMilliseconds") {
             integration.insert("timeoutInMillis".to_owned(), millis);
         }
+        let responses: Map<String, Value> = responses.collect();
+        integration.insert("integrationResponses".to_owned(), Value::Object(responses));
         made.insert("methodIntegration".to_owned(), Value::Object(integration));
     }
     (verb, Value::Object(made))

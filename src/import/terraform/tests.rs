@@ -251,11 +251,38 @@ fn apis_of_both_kinds_are_found_and_what_is_guarded_stays_closed() {
             "type": "HTTP_PROXY", "uri": "http://old.internal/a", "integration_http_method": "GET" })),
         resource("aws_api_gateway_method", "b", json!({ "rest_api_id": "v1", "resource_id": "ra", "http_method": "POST" })),
         resource("aws_api_gateway_stage", "prod", json!({ "rest_api_id": "v1", "stage_name": "prod" })),
+        resource("aws_api_gateway_method", "c", json!({ "rest_api_id": "v1", "resource_id": "ra", "http_method": "PUT",
+            "authorization": "AWS_IAM", "api_key_required": true })),
+        resource("aws_api_gateway_integration", "c", json!({ "rest_api_id": "v1", "resource_id": "ra", "http_method": "PUT",
+            "type": "HTTP_PROXY", "uri": "http://old.internal/a", "integration_http_method": "PUT" })),
+        resource("aws_api_gateway_method", "d", json!({ "rest_api_id": "v1", "resource_id": "ra", "http_method": "OPTIONS", "authorization": "NONE" })),
+        resource("aws_api_gateway_integration", "d", json!({ "rest_api_id": "v1", "resource_id": "ra", "http_method": "OPTIONS",
+            "type": "MOCK", "request_templates": { "application/json": "{\"statusCode\": 204}" } })),
+        resource("aws_api_gateway_integration_response", "d", json!({ "rest_api_id": "v1", "resource_id": "ra", "http_method": "OPTIONS",
+            "status_code": "204", "selection_pattern": "", "response_parameters": { "method.response.header.Access-Control-Allow-Origin": "'*'" } })),
+        resource("aws_api_gateway_api_key", "acme", json!({ "id": "k1", "name": "acme", "enabled": true, "value": "a-secret-that-stays" })),
+        resource("aws_api_gateway_usage_plan", "gold", json!({ "id": "p1", "name": "gold",
+            "api_stages": [{ "api_id": "v1", "stage": "prod", "throttle": [{ "path": "/a/PUT", "burst_limit": 4, "rate_limit": 2 }] }],
+            "quota_settings": [{ "limit": 20, "offset": 2, "period": "WEEK" }],
+            "throttle_settings": [{ "burst_limit": 5, "rate_limit": 10 }] })),
+        resource("aws_api_gateway_usage_plan_key", "acme", json!({ "id": "k1", "key_id": "k1", "key_type": "API_KEY", "usage_plan_id": "p1" })),
     ] } } }));
     let text = &imported.routes;
-    for piece in ["ANY /orders/{proxy+}", "GET /secret", "GET /a", "POST /a", "orders/read"] {
+    for piece in [
+        "ANY /orders/{proxy+}",
+        "GET /secret",
+        "GET /a",
+        "POST /a",
+        "orders/read",
+        "authorizer: aws_iam\n        api_key_required: true",
+        "mock: { status_code: 204, headers: { Access-Control-Allow-Origin: \"*\" } }",
+        "acme: { value: \"${env:API_KEY_ACME}\" }",
+        "- api: old\n        throttle:\n          \"PUT /a\": { rate: 2, burst: 4 }",
+        "quota: { limit: 20, offset: 2, period: week }",
+    ] {
         assert!(text.contains(piece), "{piece} in {text}");
     }
+    assert!(!text.contains("a-secret"), "{text}");
     let dropped = notes(&imported, Kind::Dropped);
     for closed in ["route GET /secret", "method POST /a"] {
         assert!(dropped.iter().any(|note| note.starts_with(closed)), "{closed} in {dropped:?}");
