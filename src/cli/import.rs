@@ -45,6 +45,10 @@ or of REST APIs:
   aws apigateway get-usage-plans                   > aws/usage-plans.json
   aws apigateway get-api-keys                      > aws/api-keys.json     (no --include-values)
   aws apigateway get-usage-plan-keys --usage-plan-id PLAN > aws/usage-plan-keys-PLAN.json
+or, in the place of routes, resources, integrations and authorizers, an OpenAPI export:
+  aws apigatewayv2 export-api --api-id ID --specification OAS30 --output-type JSON aws/ID.json
+  aws apigateway get-export --rest-api-id ID --stage-name STAGE --export-type oas30 \\
+    --parameters extensions=apigateway aws/ID.json
 Then:
   portcullis import apigateway aws --output routes.yaml --report import.md
   portcullis check --portable routes.yaml && portcullis test
@@ -77,7 +81,7 @@ pub(super) enum ImportCommand {
     #[command(after_help = ELBV2_EXAMPLES)]
     Elbv2(ImportArgs),
     /// HTTP and REST APIs of API Gateway, from what `aws apigatewayv2 get-*` and `aws apigateway
-    /// get-*` print
+    /// get-*` print, or from OpenAPI exports
     ///
     /// Writes a routes.yaml, and a report of what must be filled in, what was not carried over and
     /// what is different. A route that guards in a way that cannot be carried over, or that nobody

@@ -1,7 +1,7 @@
 //! APIs of API Gateway, from what `aws apigatewayv2 get-*` and `aws apigateway get-*` print.
 //!
 //! Shapes are those of the AWS API references "apigatewayv2/latest/api-reference" and
-//! "apigateway/latest/api". Answers that do not name their API (routes, resources, authorizers,
+//! "apigateway/latest/api"; an OpenAPI export is taken for what they would have been. Answers that do not name their API (routes, resources, authorizers,
 //! integrations, stages) are matched by the name of their file, unless there is one API only.
 //!
 //! A route that guards in a way that cannot be carried over, or whose integration cannot, is
@@ -13,6 +13,7 @@ mod draft;
 mod function;
 mod http;
 mod integration;
+mod openapi;
 mod rest;
 mod usage;
 
@@ -42,8 +43,7 @@ pub fn import(documents: &[Document]) -> Result<Imported, ImportError> {
     if documents.apis.is_empty() {
         return Err(ImportError::Incomplete(
             "no API found: give what `aws apigatewayv2 get-apis`, or `aws apigateway \
-             get-rest-apis`, prints. An OpenAPI definition needs no import: the gateway reads it \
-             itself, as `apis: NAME: { type: http, openapi: { file: FILE } }`",
+             get-rest-apis`, prints, or an OpenAPI export as JSON",
         ));
     }
     let mut import =

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::{Document, ImportError, Kind, Note};
+use super::openapi;
 
 /// An API as it is listed.
 pub(super) struct Listed {
@@ -70,18 +71,23 @@ impl Documents {
             // `get-api` and its like print one without a list.
             _ => vec![answer],
         };
-        if answer_is_openapi(&items) {
-            let text = "is an OpenAPI definition, which needs no import: the gateway reads it itself, \
-                        as `apis: NAME: { type: http, openapi: { file: FILE } }`";
-            return note(Kind::ToDo, text);
-        }
         let mut is_known = true;
         for item in items {
-            is_known &= self.take_item(name, item);
+            is_known &= match openapi::is_definition(&item) {
+                true => self.take_definition(&item),
+                false => self.take_item(name, item),
+            };
         }
         if !is_known {
             note(Kind::Dropped, "holds something that is not known of an API");
         }
+    }
+
+    /// An API that was exported whole.
+    fn take_definition(&mut self, definition: &Value) -> bool {
+        let id = format!("openapi-{:04}", self.apis.len());
+        let items = openapi::items(definition, &id);
+        items.into_iter().fold(true, |is_known, item| is_known & self.take_item(&id, item))
     }
 
     fn take_item(&mut self, name: &str, item: Value) -> bool {
@@ -139,10 +145,6 @@ impl Documents {
             .filter(|(of, file, _)| *of == topic && (is_only || file.contains(id)));
         items.map(|(_, _, value)| value).collect()
     }
-}
-
-fn answer_is_openapi(items: &[Value]) -> bool {
-    items.iter().any(|item| item.get("openapi").is_some() || item.get("swagger").is_some())
 }
 
 /// `mappings-api.example.com` is about `api.example.com`.

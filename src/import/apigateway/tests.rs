@@ -542,8 +542,108 @@ fn whatever_is_new_is_named_and_hostile_texts_write_no_yaml() {
 fn without_an_api_it_says_what_to_give() {
     let nothing = super::import(&[]).unwrap_err();
     assert!(nothing.to_string().contains("get-apis"), "{nothing}");
-    let definition =
-        Document { name: "shop".to_owned(), text: r#"{"openapi":"3.0.1"}"#.to_owned() };
-    let nothing = super::import(&[definition]).unwrap_err();
-    assert!(nothing.to_string().contains("openapi: { file: FILE }"), "{nothing}");
+}
+
+#[test]
+fn an_openapi_export_of_an_http_api_is_what_its_answers_would_have_been() {
+    let operation = |security: Value, integration: Value| {
+        json!({ "responses": { "default": { "description": "x" } }, "security": security,
+            "x-amazon-apigateway-integration": integration })
+    };
+    let proxy = |uri: &str| {
+        json!({ "payloadFormatVersion": "1.0", "type": "http_proxy", "httpMethod": "ANY",
+            "uri": uri, "connectionType": "INTERNET", "timeoutInMillis": 5000 })
+    };
+    let function =
+        json!({ "payloadFormatVersion": "2.0", "type": "aws_proxy", "uri": "arn:aws:lambda:x" });
+    let site = json!({ "$ref": "#/components/x-amazon-apigateway-integrations/site" });
+    let definition = json!({
+        "openapi": "3.0.1", "info": { "title": "Shop", "version": "1" },
+        "paths": {
+            "/orders/{id}": { "get": operation(json!([{ "customers": ["orders/read"] }]),
+                proxy("https://orders.internal/v1/{id}")) },
+            "/open": { "get": operation(json!([]), proxy("https://orders.internal/open")) },
+            "/signed": { "post": operation(json!([{ "sigv4": [] }]),
+                proxy("https://orders.internal/signed")) },
+            "/odd": { "post": operation(json!([{ "nobody": [] }]),
+                proxy("https://orders.internal/odd")) },
+            "/lambda": { "put": operation(json!([]), function) },
+            "/$default": { "x-amazon-apigateway-any-method": operation(json!([]), site) },
+        },
+        "components": {
+            "securitySchemes": {
+                "customers": { "type": "oauth2", "x-amazon-apigateway-authorizer": { "type": "jwt",
+                    "identitySource": "$request.header.Authorization",
+                    "jwtConfiguration": { "audience": ["web"], "issuer": ISSUER } } },
+                "sigv4": { "type": "apiKey", "name": "Authorization", "in": "header",
+                    "x-amazon-apigateway-authtype": "awsSigv4" } },
+            "x-amazon-apigateway-integrations": { "site": proxy("https://www.example.com") } },
+        "x-amazon-apigateway-cors": { "allowOrigins": ["https://app.example.com"],
+            "allowMethods": ["GET"], "maxAge": 60 },
+        "x-amazon-apigateway-importexport-version": "1.0",
+    });
+    let (imported, config) = import(&[("shop", definition)]);
+    for line in [
+        "type: http",
+        "allow_origins: [\"https://app.example.com\"]",
+        "\"GET /orders/{id}\":\n        authorizer: customers\n        scopes: [orders/read]",
+        "path: \"/v1/{id}\"\n          timeout: 5000ms",
+        "\"GET /open\":\n        authorizer: none",
+        "\"POST /signed\":\n        authorizer: aws_iam",
+        "\"$default\":\n        authorizer: none",
+    ] {
+        assert!(imported.routes.contains(line), "{line}\n{}", imported.routes);
+    }
+    let api = &config.apis[0];
+    let closed = |key: &str| {
+        let route = api.routes.iter().find(|route| *route.key == *key).expect(key);
+        route.integration.backend.group().is_none()
+    };
+    assert!(closed("POST /odd") && closed("PUT /lambda") && !closed("$default"));
+    let dropped = texts(&imported, Kind::Dropped);
+    assert_eq!(dropped.len(), 2, "{dropped:?}");
+}
+
+#[test]
+fn an_openapi_export_of_a_rest_api_is_too() {
+    let proxy = json!({ "type": "http_proxy", "httpMethod": "GET",
+        "uri": "http://pay.internal/p/{id}", "passthroughBehavior": "when_no_match",
+        "responses": { "default": { "statusCode": "200" } },
+        "requestParameters": { "integration.request.path.id": "method.request.path.id" } });
+    let mock = json!({ "type": "mock",
+        "requestTemplates": { "application/json": "{\"statusCode\": 200}" },
+        "responses": { "default": { "statusCode": "204",
+            "responseParameters": { "method.response.header.X-A": "'b'" } } } });
+    let pool = "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_AbCdEf123";
+    let definition = json!({
+        "swagger": "2.0", "info": { "title": "Pay", "version": "1" }, "basePath": "/prod",
+        "securityDefinitions": {
+            "pool": { "type": "apiKey", "name": "Authorization", "in": "header",
+                "x-amazon-apigateway-authtype": "cognito_user_pools",
+                "x-amazon-apigateway-authorizer": {
+                    "type": "cognito_user_pools", "providerARNs": [pool] } },
+            "api_key": { "type": "apiKey", "name": "x-api-key", "in": "header" } },
+        "paths": { "/p/{id}": {
+            "get": { "responses": {}, "security": [{ "pool": ["pay/read"] }, { "api_key": [] }],
+                "x-amazon-apigateway-integration": proxy },
+            "delete": { "responses": {}, "x-amazon-apigateway-auth": { "type": "AWS_IAM" },
+                "x-amazon-apigateway-integration": proxy },
+            "options": { "responses": {}, "x-amazon-apigateway-integration": mock } } },
+        "x-amazon-apigateway-gateway-responses": { "UNAUTHORIZED": { "statusCode": 401,
+            "responseTemplates": { "application/json": "{\"m\":1}" } } },
+    });
+    let (imported, config) = import(&[("pay", definition)]);
+    for line in [
+        "type: rest",
+        "\"GET /p/{id}\":\n        authorizer: pool\n        scopes: [pay/read]\n        \
+         api_key_required: true",
+        "\"DELETE /p/{id}\":\n        authorizer: aws_iam",
+        "mock: { status_code: 204, headers: { X-A: b } }",
+        "UNAUTHORIZED:\n        status_code: 401",
+        "region: eu-west-1",
+    ] {
+        assert!(imported.routes.contains(line), "{line}\n{}", imported.routes);
+    }
+    assert_eq!(config.apis[0].routes.len(), 3);
+    assert_eq!(texts(&imported, Kind::Dropped), [""; 0]);
 }
