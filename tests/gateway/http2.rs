@@ -22,7 +22,7 @@ const CALM: u32 = 11;
 const MOST_GROWTH: u64 = 16 * 1024 * 1024;
 
 /// `/orders/*` wants a token, `/open/*` does not, `/none/*` has no target.
-fn start(issuer: &Issuer, target: &Target) -> (Gateway, Authority) {
+pub fn start(issuer: &Issuer, target: &Target) -> (Gateway, Authority) {
     let authority = Authority::new();
     let pair = authority.issue(&["a.test"]);
     let file = format!(
@@ -45,7 +45,7 @@ fn start(issuer: &Issuer, target: &Target) -> (Gateway, Authority) {
     (start.run(), authority)
 }
 
-fn connect(gateway: &Gateway, authority: &Authority) -> Client {
+pub fn connect(gateway: &Gateway, authority: &Authority) -> Client {
     Client::connect(gateway.address(), authority, "a.test")
 }
 

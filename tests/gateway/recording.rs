@@ -410,3 +410,30 @@ fn a_browser_s_session_is_kept_without_its_cookies_and_stood_in_for() {
     let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
     assert_eq!((&told["rule"], &told["reason"]), (&json!("app"), &json!("authorized")), "{told:#}");
 }
+
+#[test]
+fn a_request_over_http2_is_kept_with_its_authority_and_asked_again_over_http2() {
+    use crate::support::http2::{END_STREAM, head, headers};
+
+    let (issuer, target) = (Issuer::start(), Target::start());
+    let (gateway, authority) = crate::http2::start(&issuer, &target);
+    let mut client = crate::http2::connect(&gateway, &authority);
+    let bearer = format!("Bearer {}", issuer.token());
+    let fields = head("GET", "a.test", "/orders/7?x=y", &[("authorization", &bearer)]);
+    client.send(&headers(1, END_STREAM, &fields));
+    assert_eq!(client.status(1), Some(200));
+    let shape = eventually("it is kept", || {
+        let kept = gateway.ask_admin("/requests").json();
+        kept["requests"].get(0).cloned()
+    });
+    let text = |key: &str| shape[key].as_str().expect("text").to_owned();
+    assert_eq!((text("target"), text("host")), ("/orders/7?x=-".to_owned(), "a.test".to_owned()));
+    assert_eq!((&shape["http2"], &shape["credential"]), (&json!(true), &json!("token")));
+    let admin = gateway.admin().to_string();
+    let file = gateway.file().display().to_string();
+    let id = text("request_id");
+    let told = portcullis(&["explain", "--address", &admin, "--id", &id, &file, "--json"]);
+    let told: Value = serde_json::from_slice(&told.stdout).expect("JSON");
+    let found = (&told["rule"], &told["reason"], &told["host"]);
+    assert_eq!(found, (&json!("orders"), &json!("authorized"), &json!("a.test")), "{told:#}");
+}
